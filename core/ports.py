@@ -81,3 +81,118 @@ class GenerationEngine(Protocol):
         The caller may stop between any two blocks; the engine holds no more than a few blocks in memory.
         """
         ...
+
+
+# Storage
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table: a JSON document under a key, with the version it was read at."""
+
+    key: str
+    document: str
+    etag: str
+
+
+@dataclass(frozen=True)
+class Insert:
+    """Write a row that must not exist yet."""
+
+    key: str
+    document: str
+
+
+@dataclass(frozen=True)
+class Replace:
+    """Write a row that must still have this ``etag``; without one, whatever is there."""
+
+    key: str
+    document: str
+    etag: str | None = None
+
+
+@dataclass(frozen=True)
+class Remove:
+    """Delete a row that must still have this ``etag``; without one, whatever is there."""
+
+    key: str
+    etag: str | None = None
+
+
+Change = Insert | Replace | Remove
+
+
+class Table(Protocol):
+    """Rows in partitions, ordered by key."""
+
+    def get(self, partition: str, key: str) -> Row:
+        """Read one row. Raises ``RowNotFound``."""
+        ...
+
+    def commit(self, partition: str, *changes: Change) -> tuple[str, ...]:
+        """Make all changes (at most 100) or none, in one transaction; returns each one's new etag.
+
+        Raises ``RowExists`` (an insert), ``RowChanged`` (an etag that is no longer right) or ``RowNotFound`` (a replace
+        or removal of a row that is gone). A removal's etag is the empty string.
+        """
+        ...
+
+    def scan(self, partition: str, start: str, stop: str, limit: int) -> list[Row]:
+        """The first ``limit`` (at most 1,000) rows with ``start <= key < stop``, in the order of their keys."""
+        ...
+
+
+class Queues(Protocol):
+    """Work queues: each message is delivered at least once, in no certain order."""
+
+    def send(self, queue: str, body: str, delay_seconds: float = 0) -> None:
+        """Put a message that becomes visible after ``delay_seconds`` (at most seven days)."""
+        ...
+
+    def count(self, queue: str) -> int:
+        """About how many messages there are, the invisible ones included; 0 for a queue that does not exist."""
+        ...
+
+
+@dataclass(frozen=True)
+class BlobProperties:
+    """What is known of a blob without reading it."""
+
+    name: str
+    size_bytes: int
+    metadata: dict[str, str]
+
+
+class Blobs(Protocol):
+    """Files in containers."""
+
+    def write(
+        self, container: str, name: str, chunks: Callable[[], Iterator[bytes]], *, size_bytes: int,
+        content_type: str, metadata: dict[str, str],
+    ) -> None:  # fmt: skip
+        """Write a blob over whatever is there; it appears whole or not at all.
+
+        ``chunks`` starts the content from its beginning each time it is called; ``size_bytes`` is its exact size.
+        """
+        ...
+
+    def read(self, container: str, name: str) -> Iterator[bytes]:
+        """Yield the blob in pieces of at most 4 MiB. Raises ``BlobNotFound`` before the first."""
+        ...
+
+    def properties(self, container: str, name: str) -> BlobProperties | None:
+        """Size and metadata, or ``None`` if there is no such blob."""
+        ...
+
+    def remove_all(self, container: str, prefix: str) -> int:
+        """Delete every blob whose name starts with ``prefix``; returns how many there were."""
+        ...
+
+    def url(self, container: str, name: str) -> str:
+        """The blob's address, without any right to read it."""
+        ...
+
+    def signed_url(self, container: str, name: str, *, expires_at: datetime, filename: str) -> str:
+        """An address that anybody may read until ``expires_at``, saved by a browser as ``filename``."""
+        ...

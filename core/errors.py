@@ -1,0 +1,252 @@
+"""Every error of the product, named after the stage that failed.
+
+StemworksError
+├── RequestError                 the caller can mend it
+│   ├── InvalidRequest           fields that do not fit, each with a pointer
+│   ├── JobNotFound
+│   ├── FileNotFound
+│   ├── FilesExpired             the job is there, its files are past their time
+│   ├── JobConflict              the id is taken by a job with another body
+│   ├── JobStateConflict         not possible in the state the job is in
+│   ├── IdempotencyMismatch      the key came with another body before
+│   ├── IdempotencyInFlight      the first request with this key is still running
+│   ├── LicenceRefused           the engine's weights forbid the stated use
+│   ├── Unauthorized
+│   ├── DeliveryNotFound
+│   └── DeadLetterNotFound
+├── StorageError
+│   ├── StorageUnavailable       down, slow or refusing; worth another try
+│   ├── RowNotFound
+│   ├── RowExists
+│   ├── RowChanged               somebody wrote the row since it was read
+│   └── BlobNotFound
+├── EngineError
+│   ├── EngineUnavailable        cannot be loaded: missing package, weights or device
+│   └── EngineFailed             broke while it made sound
+└── AttemptStopped               not a failure of the work: it was told to stop
+    ├── CancelRequested
+    ├── LeaseLost                another attempt, or nobody, owns the job now
+    └── DeadlineExceeded
+
+``type`` is stable and part of the API, ``title`` says what happened, ``next_step`` what to do about it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class StemworksError(Exception):
+    """Something went wrong."""
+
+    type: ClassVar[str] = "internal-error"
+    next_step: ClassVar[str] = "Try again; if it stays, the log of the host names the cause."
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, detail: str | None = None) -> None:
+        self.detail = detail or self.title
+        super().__init__(self.detail)
+
+    @property
+    def title(self) -> str:
+        """The first line of the class's docstring, without its full stop."""
+        return (type(self).__doc__ or "").strip().splitlines()[0].rstrip(".")
+
+
+# The caller can mend it
+
+
+class RequestError(StemworksError):
+    """The request cannot be carried out."""
+
+    type = "request-error"
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One field that does not fit.
+
+    Attributes:
+        pointer: a JSON pointer (RFC 6901) into the body, or the name of a header or query parameter.
+        detail: what is wrong and what is allowed.
+        location: ``body``, ``query``, ``path`` or ``header``.
+    """
+
+    pointer: str
+    detail: str
+    location: str = "body"
+
+
+class InvalidRequest(RequestError):
+    """The request does not fit."""
+
+    type = "invalid-request"
+    next_step = "Correct the fields listed under errors."
+
+    def __init__(self, errors: list[FieldError], detail: str | None = None) -> None:
+        super().__init__(detail or "; ".join(f"{error.pointer}: {error.detail}" for error in errors))
+        self.errors = errors
+
+
+class JobNotFound(RequestError):
+    """There is no such job."""
+
+    type = "job-not-found"
+    next_step = "Check the id; GET /v1/jobs lists the jobs there are."
+
+
+class FileNotFound(RequestError):
+    """The job has no such file."""
+
+    type = "file-not-found"
+    next_step = "The job's outputs list the files it has."
+
+
+class FilesExpired(RequestError):
+    """The job's files have expired."""
+
+    type = "files-expired"
+    next_step = "Submit the request again; expires_in_seconds keeps the files longer."
+
+
+class JobConflict(RequestError):
+    """The id belongs to another request."""
+
+    type = "job-conflict"
+    next_step = "Use a new id for a new request, or repeat the first body to get the first job."
+
+
+class JobStateConflict(RequestError):
+    """The job's state does not allow this."""
+
+    type = "job-state-conflict"
+    next_step = "Look at the job's status first."
+
+
+class IdempotencyMismatch(RequestError):
+    """The Idempotency-Key was used with another body."""
+
+    type = "idempotency-mismatch"
+    next_step = "Use a new key for a new request."
+
+
+class IdempotencyInFlight(RequestError):
+    """The first request with this Idempotency-Key is still being answered."""
+
+    type = "idempotency-in-flight"
+    next_step = "Wait a second and send it again."
+    retryable = True
+
+
+class LicenceRefused(RequestError):
+    """The engine's weights forbid this use."""
+
+    type = "licence-refused"
+    next_step = "Choose another engine, or leave out use if the result is not for a commercial purpose."
+
+
+class Unauthorized(RequestError):
+    """The API key is missing or wrong."""
+
+    type = "unauthorized"
+    next_step = "Send one of the keys of API_KEYS as 'Authorization: Bearer <key>'."
+
+
+class DeliveryNotFound(RequestError):
+    """The job has no such delivery."""
+
+    type = "delivery-not-found"
+    next_step = "GET /v1/jobs/{job_id}/deliveries lists them."
+
+
+class DeadLetterNotFound(RequestError):
+    """There is no such dead letter."""
+
+    type = "dead-letter-not-found"
+    next_step = "GET /v1/dead-letters lists them."
+
+
+# Storage
+
+
+class StorageError(StemworksError):
+    """Storage refused."""
+
+    type = "storage-error"
+
+
+class StorageUnavailable(StorageError):
+    """Storage does not answer."""
+
+    type = "storage-unavailable"
+    next_step = "Try again after the time in Retry-After."
+    retryable = True
+
+
+class RowNotFound(StorageError):
+    """There is no such row."""
+
+
+class RowExists(StorageError):
+    """The row exists already."""
+
+
+class RowChanged(StorageError):
+    """The row was changed by somebody else since it was read."""
+
+    retryable = True
+
+
+class BlobNotFound(StorageError):
+    """There is no such blob."""
+
+
+# Engines
+
+
+class EngineError(StemworksError):
+    """The engine failed."""
+
+    type = "engine-error"
+
+
+class EngineUnavailable(EngineError):
+    """The engine cannot be loaded."""
+
+    type = "engine-unavailable"
+    next_step = "Choose another engine, or install what the detail names."
+
+
+class EngineFailed(EngineError):
+    """The engine broke while it worked."""
+
+    type = "engine-failed"
+    next_step = "Retry the job; another seed or shorter duration may help."
+    retryable = True
+
+
+# Told to stop
+
+
+class AttemptStopped(StemworksError):
+    """The attempt was told to stop."""
+
+
+class CancelRequested(AttemptStopped):
+    """The job was canceled."""
+
+    type = "canceled"
+
+
+class LeaseLost(AttemptStopped):
+    """Another attempt owns the job now."""
+
+    type = "lease-lost"
+
+
+class DeadlineExceeded(AttemptStopped):
+    """The job took longer than it may."""
+
+    type = "deadline-exceeded"
+    next_step = "Ask for less audio in one job, or raise JOB_DEADLINE_SECONDS."

@@ -1,0 +1,75 @@
+"""What timers do: send again what nobody holds, remove what has expired."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from core.errors import RowChanged, RowNotFound
+from core.jobs.messages import JobMessage
+from core.jobs.model import Job, JobStatus
+from core.jobs.service import JobService
+from core.jobs.store import JobStore
+from core.ports import Clock, Queues
+from core.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def lost(job: Job, now: datetime, resend_after_seconds: float) -> bool:
+    """Whether nobody seems to hold the job: its worker fell silent, or its message was never picked up.
+
+    A job may wait long in a long queue, and a second message does no harm but costs one; so the patience with a
+    queued job doubles each time that it is sent.
+    """
+    if job.status is JobStatus.PROCESSING:
+        return not job.leased(now)
+    patience = timedelta(seconds=resend_after_seconds * 2 ** (job.sends - 1))
+    return job.status is JobStatus.QUEUED and now - job.sent_at >= patience
+
+
+class Housekeeping:
+    """Keeps jobs from being lost and files from being kept too long."""
+
+    def __init__(self, jobs: JobStore, service: JobService, queues: Queues, clock: Clock, settings: Settings) -> None:
+        self._jobs = jobs
+        self._service = service
+        self._queues = queues
+        self._clock = clock
+        self._settings = settings
+
+    def recover(self) -> int:
+        """Send a new message for every job that is lost; returns how many."""
+        now = self._clock()
+        recovered = 0
+        for job in self._unfinished(now):
+            if lost(job, now, self._settings.resend_after_seconds) and self._resend(job):
+                recovered += 1
+        return recovered
+
+    def expire(self) -> int:
+        """Remove the files of every ended job that is past its time; returns how many jobs."""
+        expired = 0
+        for job in self._jobs.due(self._clock()):
+            self._service.remove_files(job)
+            try:
+                self._jobs.replace(job, job.expired(self._clock()))
+                expired += 1
+            except (RowChanged, RowNotFound):
+                log.info("job %s changed while it expired", job.job_id)
+        return expired
+
+    def _unfinished(self, now: datetime) -> Iterator[Job]:
+        shortest = timedelta(seconds=self._settings.resend_after_seconds)
+        yield from self._jobs.waiting(JobStatus.QUEUED, now - shortest)
+        yield from self._jobs.waiting(JobStatus.PROCESSING, now)
+
+    def _resend(self, job: Job) -> bool:
+        try:
+            self._jobs.replace(job, job.resent(self._clock()))
+        except (RowChanged, RowNotFound):
+            return False  # somebody holds it after all
+        self._queues.send(job.queue, JobMessage(job_id=job.job_id).model_dump_json())
+        log.warning("job %s (%s): nobody held it, sent again", job.job_id, job.status)
+        return True

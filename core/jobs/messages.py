@@ -1,0 +1,36 @@
+"""What travels through the queues: ids, never payloads. New code reads old messages; unknown keys are passed over."""
+
+from __future__ import annotations
+
+from core.jobs.model import Model
+
+CPU_REQUESTS = "cpu-requests"
+GENERATION_REQUESTS = "generation-requests"
+CALLBACKS = "callbacks"
+WORK_QUEUES = (CPU_REQUESTS, GENERATION_REQUESTS)
+QUEUES = (*WORK_QUEUES, CALLBACKS)
+
+POISON_SUFFIX = "-poison"
+"""The Functions host puts a message that failed too often into the queue of this name."""
+
+
+class JobMessage(Model):
+    """Run this job. (The key is not ``id``: the host would take it for the message's own.)"""
+
+    job_id: str
+
+
+class CallbackMessage(Model):
+    """Tell the client of this event.
+
+    Attributes:
+        sequence: the job's attempt for an event that ends it, its revision for one of progress.
+        try_number: 1-based.
+        replay: sent in case the first announcement was lost; dropped if that one left any trace.
+    """
+
+    job_id: str
+    event: str
+    sequence: int
+    try_number: int = 1
+    replay: bool = False

@@ -1,0 +1,190 @@
+"""One attempt at a job: claim it, let the worker of its kind work, store how it ended, tell the client.
+
+A message may come twice, a worker may die at any line, and two workers may hold the same message. What keeps a job
+from being lost or finished twice is the claim (a conditional write that raises the attempt's number) and that every
+later write of the attempt is conditional too.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from core.errors import (
+    AttemptStopped,
+    CancelRequested,
+    DeadlineExceeded,
+    JobNotFound,
+    LeaseLost,
+    RowChanged,
+    RowNotFound,
+    StemworksError,
+)
+from core.jobs.messages import JobMessage
+from core.jobs.model import Job, JobError, JobKind
+from core.jobs.progress import Progress
+from core.jobs.retry import Decision, decide, delay_seconds, describe
+from core.jobs.store import JobStore
+from core.ports import Clock, Queues
+from core.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class Worker(Protocol):
+    """Does the work of one kind of job."""
+
+    def run(self, job: Job, progress: Progress) -> None:
+        """Make, store and ``produce`` every output. May run twice; must then come to the same files."""
+        ...
+
+
+class Announcer(Protocol):
+    """Tells the client of what happened to a job."""
+
+    def announce(self, job: Job, *, replay: bool = False) -> None:
+        """Queue the event that ``job``'s state stands for, if the client asked for it."""
+        ...
+
+
+class AttemptsExhausted(StemworksError):
+    """Every attempt ended without a result."""
+
+    type = "attempts-exhausted"
+    next_step = "Retry the job; if it fails again, the log of the worker names the cause."
+
+
+class JobRunner:
+    """Runs the jobs whose messages a queue function receives."""
+
+    def __init__(
+        self, jobs: JobStore, queues: Queues, announcer: Announcer, workers: Mapping[JobKind, Worker], clock: Clock,
+        settings: Settings,
+    ) -> None:  # fmt: skip
+        self._jobs = jobs
+        self._queues = queues
+        self._announcer = announcer
+        self._workers = workers
+        self._clock = clock
+        self._settings = settings
+
+    def run(self, job_id: str) -> None:
+        """Make one attempt. Returns when the message is done with; raises when it should come again."""
+        job = self._claim(job_id)
+        if job is None:
+            return
+        progress = self._progress(job)
+        try:
+            with progress.flushing():
+                self._workers[job.kind].run(job, progress)
+                progress.check()
+        except CancelRequested:
+            self._finish(progress, lambda held: held.canceled(self._clock()))
+        except LeaseLost as error:
+            log.warning("job %s: attempt %s stops: %s", job_id, job.attempt, error)
+        except Exception as error:  # noqa: BLE001 - whatever broke, the job must say so
+            self._fail(progress, error)
+        else:
+            self._finish(progress, lambda held: held.completed(self._clock()))
+
+    def give_up(self, job_id: str, error: StemworksError) -> None:
+        """Fail a job whose message went to the poison queue, unless an attempt is alive or it has ended."""
+        try:
+            job = self._jobs.get(job_id)
+        except JobNotFound:
+            return
+        if not job.status.ended and not job.leased(self._clock()):
+            self._end(job, job.failed(JobError.of(error), self._clock()))
+
+    # Claiming
+
+    def _claim(self, job_id: str) -> Job | None:
+        while True:
+            try:
+                job = self._jobs.get(job_id)
+                return self._claim_once(job)
+            except JobNotFound:
+                log.info("job %s was deleted before it started", job_id)
+                return None
+            except RowChanged:
+                continue  # somebody wrote it between the two lines above: look again
+
+    def _claim_once(self, job: Job) -> Job | None:
+        now = self._clock()
+        if job.status.ended:
+            self._announcer.announce(job, replay=True)  # the attempt that ended it may have died before it could
+            return None
+        if job.leased(now):
+            self._come_back_later(job)
+            return None
+        if job.cancel_requested:
+            self._end(job, job.canceled(now))
+            return None
+        if job.attempt >= job.attempts_allowed:
+            error = AttemptsExhausted(f"{job.attempt} attempts ended without a result, the last one without a word")
+            self._end(job, job.failed(JobError.of(error), now))
+            return None
+        return self._jobs.replace(job, job.claimed(now, self._settings.job_lease_seconds))
+
+    def _come_back_later(self, job: Job) -> None:
+        """Another attempt is alive. A copy of the message returns when its lease would end, should it die."""
+        assert job.lease_expires_at is not None
+        wait = (job.lease_expires_at - self._clock()).total_seconds()
+        self._send(job, wait + 1)
+
+    # Ending
+
+    def _fail(self, progress: Progress, error: Exception) -> None:
+        job = progress.job
+        log.warning("job %s: attempt %s failed", job.job_id, job.attempt, exc_info=error)
+        described = describe(error)
+        if decide(error, job.attempt, job.attempts_allowed) is Decision.GIVE_UP:
+            self._finish(progress, lambda held: held.failed(described, self._clock()))
+            return
+        self._write(progress, lambda held: held.released(described, self._clock()))
+        self._send(job, delay_seconds(job.attempt))
+
+    def _finish(self, progress: Progress, step: Callable[[Job], Job]) -> None:
+        ended = self._write(progress, step)
+        if ended:
+            self._announcer.announce(ended)
+
+    def _write(self, progress: Progress, step: Callable[[Job], Job]) -> Job | None:
+        """Store the attempt's last word; ``None`` if the job is no longer this attempt's."""
+        while True:
+            held = progress.job
+            try:
+                return self._jobs.replace(held, step(progress.current))
+            except (RowChanged, RowNotFound):
+                progress.catch_up()
+            try:
+                progress.check()
+            except CancelRequested:
+                step = _cancel_at(self._clock)
+            except DeadlineExceeded:
+                pass  # it is over anyway; the result stands
+            except AttemptStopped as stop:
+                log.warning("job %s: the result of attempt %s is dropped: %s", held.job_id, held.attempt, stop)
+                return None
+
+    def _end(self, before: Job, after: Job) -> None:
+        self._announcer.announce(self._jobs.replace(before, after))
+
+    def _send(self, job: Job, delay: float) -> None:
+        self._queues.send(job.queue, JobMessage(job_id=job.job_id).model_dump_json(), delay)
+
+    def _progress(self, job: Job) -> Progress:
+        return Progress(
+            job,
+            self._jobs,
+            self._clock,
+            lease_seconds=self._settings.job_lease_seconds,
+            deadline_seconds=self._settings.job_deadline_seconds,
+            interval_seconds=self._settings.progress_interval_seconds,
+            announce=self._announcer.announce,
+        )
+
+
+def _cancel_at(clock: Clock) -> Callable[[Job], Job]:
+    return lambda held: held.canceled(clock())

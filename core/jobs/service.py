@@ -1,0 +1,135 @@
+"""What a client may do with jobs: submit, look, list, cancel, retry, delete."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+from core.errors import (
+    FileNotFound,
+    FilesExpired,
+    JobConflict,
+    JobStateConflict,
+    RowChanged,
+    RowExists,
+    StorageUnavailable,
+)
+from core.jobs.messages import JobMessage
+from core.jobs.model import AUDIO_FILES, Job, JobKind, JobStatus, Output
+from core.jobs.runner import Announcer
+from core.jobs.store import JobPage, JobStore
+from core.ports import Blobs, Clock, Queues
+from core.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_LINK_LIFE = timedelta(minutes=30)
+
+
+class JobService:
+    """Jobs as their clients see them."""
+
+    def __init__(
+        self, jobs: JobStore, queues: Queues, blobs: Blobs, announcer: Announcer, clock: Clock, settings: Settings
+    ) -> None:
+        self._jobs = jobs
+        self._queues = queues
+        self._blobs = blobs
+        self._announcer = announcer
+        self._clock = clock
+        self._settings = settings
+
+    def submit(self, job: Job) -> Job:
+        """Store the job and send its message; a job that is there already with the same body is returned instead.
+
+        Once the row is stored the job is accepted: if the message cannot be sent, housekeeping sends it later.
+        Raises ``JobConflict`` if the id is taken by another body, ``StorageUnavailable`` if nothing was stored.
+        """
+        try:
+            stored = self._jobs.insert(job)
+        except RowExists:
+            existing = self._jobs.get(job.job_id)
+            if existing.fingerprint != job.fingerprint:
+                raise JobConflict(f"job {job.job_id} was submitted before with another body") from None
+            if existing.created_at != job.created_at:
+                return existing
+            stored = existing  # our own insert, repeated by the SDK after an answer that got lost
+        self._send(stored)
+        return stored
+
+    def get(self, job_id: str) -> Job:
+        """Read a job. Raises ``JobNotFound``."""
+        return self._jobs.get(job_id)
+
+    def page(self, status: JobStatus | None, kind: JobKind | None, limit: int, cursor: str | None) -> JobPage:
+        """One page of a list, newest first."""
+        return self._jobs.page(status=status, kind=kind, limit=limit, cursor=cursor)
+
+    def position(self, job: Job) -> int | None:
+        """The job's place among the waiting ones of its kind, 1 for the next; ``None`` once it has started."""
+        return self._jobs.position(job) if job.status is JobStatus.QUEUED else None
+
+    def cancel(self, job_id: str) -> Job:
+        """Cancel a queued job at once, ask a running one to stop. Raises ``JobStateConflict`` for one that ended."""
+        canceled = self._change(job_id, lambda job: job.cancel(self._clock()))
+        if canceled.status is JobStatus.CANCELED:
+            self._announcer.announce(canceled)
+        return canceled
+
+    def retry(self, job_id: str) -> Job:
+        """Queue a failed or canceled job again; stems that are finished are not made again."""
+        job = self._change(job_id, lambda job: job.retried(self._clock(), self._settings.job_attempts))
+        self._send(job)
+        return job
+
+    def delete(self, job_id: str) -> None:
+        """Remove an ended job and its files. Raises ``JobStateConflict`` while it may still run."""
+        job = self._jobs.get(job_id)
+        if not job.status.ended:
+            raise JobStateConflict(f"job {job_id} is {job.status}; cancel it first, then delete it")
+        self.remove_files(job)
+        self._jobs.remove(job)
+
+    def remove_files(self, job: Job) -> int:
+        """Delete what the job wrote; returns how many files there were."""
+        return self._blobs.remove_all(AUDIO_FILES, job.folder)
+
+    def output(self, job: Job, name: str) -> Output:
+        """The job's file of this name. Raises ``FileNotFound`` or ``FilesExpired``."""
+        self.check_files(job)
+        for output in job.outputs:
+            if output.name == name:
+                return output
+        names = ", ".join(output.name for output in job.outputs) or f"none yet, it is {job.status}"
+        raise FileNotFound(f"job {job.job_id} has no file {name!r}; it has {names}")
+
+    def check_files(self, job: Job) -> None:
+        """Raise ``FilesExpired`` if the job's files were removed."""
+        if job.status is JobStatus.EXPIRED:
+            raise FilesExpired(f"the files of job {job.job_id} expired at {job.expires_at:%Y-%m-%dT%H:%M:%SZ}")
+
+    def signed_url(self, job: Job, output: Output) -> str:
+        """An address to read the file from, for half an hour."""
+        expires_at = self._clock() + _LINK_LIFE
+        return self._blobs.signed_url(
+            AUDIO_FILES, job.folder + output.name, expires_at=expires_at, filename=output.name
+        )
+
+    def read(self, job: Job, output: Output) -> Iterator[bytes]:
+        """The file's content."""
+        return self._blobs.read(AUDIO_FILES, job.folder + output.name)
+
+    def _change(self, job_id: str, step: Callable[[Job], Job]) -> Job:
+        while True:
+            job = self._jobs.get(job_id)
+            try:
+                return self._jobs.replace(job, step(job))
+            except RowChanged:
+                continue
+
+    def _send(self, job: Job) -> None:
+        try:
+            self._queues.send(job.queue, JobMessage(job_id=job.job_id).model_dump_json())
+        except StorageUnavailable as error:
+            log.warning("job %s is stored, its message could not be sent; housekeeping will: %s", job.job_id, error)

@@ -1,0 +1,83 @@
+"""The settings, read once from the environment: see ``docs/configuration.md``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+DEVELOPMENT_STORAGE = "UseDevelopmentStorage=true"
+
+# Standard Webhooks' schedule: seconds from one try to the next.
+_RETRY_SCHEDULE = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
+
+
+def _words(value: object) -> object:
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+Seconds = Annotated[tuple[float, ...], BeforeValidator(_words)]
+
+
+class Settings(BaseModel):
+    """Everything that can be set; each field is the environment variable of the same name in capitals."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    stemworks_role: Literal["all", "http", "gpu"] = Field(
+        "all", description="Which functions this process runs: http, gpu, or all on one machine"
+    )
+    storage_connection: str = Field(
+        "", alias="AzureWebJobsStorage", description="Connection string of the storage account, or the next ones"
+    )
+    storage_account: str = Field(
+        "", alias="AzureWebJobsStorage__accountName", description="Account reached by identity, without any key"
+    )
+    storage_credential: str = Field(
+        "", alias="AzureWebJobsStorage__credential", description="managedidentity; else whatever azure-identity finds"
+    )
+    storage_client_id: str = Field(
+        "", alias="AzureWebJobsStorage__clientId", description="Client id of a user-assigned identity"
+    )
+    api_keys: Words = Field((), description="Keys that callers must present, separated by spaces; empty lets all in")
+    default_generation_engine: str = Field("synth", description="Engine of a request that names none")
+    webhook_secrets: Words = Field(
+        (), description="whsec_… secrets that sign callbacks, the newest first; several while rotating"
+    )
+    allow_private_callbacks: bool = Field(
+        False, description="Let callbacks go to http and to private addresses; for development only"
+    )
+    callback_timeout_seconds: float = Field(20, gt=0, le=60, description="Longest that one delivery may take")
+    callback_retry_seconds: Seconds = Field(
+        _RETRY_SCHEDULE, description="Seconds between tries of a delivery that failed"
+    )
+    retention_seconds: int = Field(7 * 86400, gt=0, description="How long a job's files are kept once it has ended")
+    longest_retention_seconds: int = Field(90 * 86400, gt=0, description="The most that a request may ask for")
+    job_deadline_seconds: float = Field(3000, gt=0, description="Longest attempt; below host.json's functionTimeout")
+    job_lease_seconds: float = Field(60, gt=0, description="How long a silent worker keeps its job")
+    job_attempts: int = Field(5, ge=1, description="Attempts before a job is given up")
+    resend_after_seconds: float = Field(
+        120, gt=0, description="When a queued job that nobody picked up is sent again; doubles each time"
+    )
+    progress_interval_seconds: float = Field(1, gt=0, description="Shortest time between two writes of progress")
+    max_body_bytes: int = Field(1_048_576, gt=0, description="Largest JSON body")
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Settings:
+        """Read the settings from ``environ``; a value that does not fit is a ``ValueError`` that names it."""
+        names = {field.alias or name.upper(): field.alias or name for name, field in cls.model_fields.items()}
+        try:
+            return cls.model_validate({names[key]: value for key, value in environ.items() if key in names})
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ValueError(f"setting {str(first['loc'][0]).upper()}: {first['msg']}") from error
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process."""
+    return Settings.read(os.environ)

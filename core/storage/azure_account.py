@@ -1,0 +1,83 @@
+"""The storage account: connection string or identity, and what is the same for tables, queues and blobs.
+
+Nothing is read from the network until the first call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from azure.core.exceptions import (
+    AzureError,
+    HttpResponseError,
+    IncompleteReadError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+
+from core.errors import StorageError, StorageUnavailable
+from core.settings import DEVELOPMENT_STORAGE, Settings
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
+# The account that every Azurite has; the key is public (Azurite's documentation).
+_AZURITE = (
+    "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6"
+    "IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;"
+    "QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;TableEndpoint=http://127.0.0.1:10002/devstoreaccount1;"
+)
+
+CLIENT_OPTIONS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 30}
+# Three tries within a second: longer outages are the caller's to wait for (503) or the queue's (another attempt).
+RETRY_OPTIONS: dict[str, Any] = {"retry_total": 2, "initial_backoff": 0.2, "increment_base": 2}
+TABLE_RETRY_OPTIONS: dict[str, Any] = {"retry_total": 2, "retry_backoff_factor": 0.2}
+
+
+def connection_string(settings: Settings) -> str | None:
+    """The connection string, or ``None`` where the account is reached by identity."""
+    if settings.storage_connection == DEVELOPMENT_STORAGE:
+        return _AZURITE
+    if settings.storage_connection or settings.storage_account:
+        return settings.storage_connection or None
+    raise ValueError(
+        "no storage account: set AzureWebJobsStorage to a connection string, or AzureWebJobsStorage__accountName"
+        " to reach an account by identity"
+    )
+
+
+def endpoint(settings: Settings, service: str) -> str:
+    """The address of ``blob``, ``queue`` or ``table`` in an account reached by identity."""
+    return f"https://{settings.storage_account}.{service}.core.windows.net"
+
+
+def credential(settings: Settings) -> TokenCredential:
+    """The identity to reach the account by."""
+    from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
+
+    client_id = settings.storage_client_id or None
+    if settings.storage_credential == "managedidentity":
+        return ManagedIdentityCredential(client_id=client_id)
+    return DefaultAzureCredential(managed_identity_client_id=client_id)
+
+
+@contextmanager
+def translated_errors(known: dict[int, type[StorageError]] | None = None) -> Iterator[None]:
+    """Turn the SDK's errors into ours: the status codes in ``known``, and everything that another try may mend."""
+    try:
+        yield
+    except (ServiceRequestError, ServiceResponseError, IncompleteReadError) as error:
+        raise StorageUnavailable(f"storage does not answer: {_first_line(error)}") from error
+    except HttpResponseError as error:
+        status = error.status_code or 0
+        if known and status in known:
+            raise known[status](_first_line(error)) from error
+        if status in (408, 429) or status >= 500:
+            raise StorageUnavailable(f"storage answered {status}: {_first_line(error)}") from error
+        raise StorageError(f"storage refused ({status}): {_first_line(error)}") from error
+
+
+def _first_line(error: AzureError) -> str:
+    return (str(error.message) or type(error).__name__).splitlines()[0]

@@ -1,0 +1,63 @@
+"""``Queues`` on Azure Queue storage. Messages are base64, as host.json says, and never expire by themselves."""
+
+from __future__ import annotations
+
+from azure.core.exceptions import ResourceNotFoundError
+from azure.storage.queue import QueueClient, QueueServiceClient, TextBase64EncodePolicy
+
+from core.settings import Settings
+from core.storage.azure_account import (
+    CLIENT_OPTIONS,
+    RETRY_OPTIONS,
+    connection_string,
+    credential,
+    endpoint,
+    translated_errors,
+)
+
+_FOR_EVER = -1
+
+
+def queue_service(settings: Settings) -> QueueServiceClient:
+    """A client for the account's queues."""
+    options = CLIENT_OPTIONS | RETRY_OPTIONS
+    if connection := connection_string(settings):
+        return QueueServiceClient.from_connection_string(connection, **options)
+    return QueueServiceClient(endpoint(settings, "queue"), credential=credential(settings), **options)
+
+
+class AzureQueues:
+    """``Queues`` of the storage account; a queue is made when the first message is sent to it."""
+
+    def __init__(self, service: QueueServiceClient) -> None:
+        self._service = service
+        self._clients: dict[str, QueueClient] = {}
+
+    def ensure(self, *queues: str) -> None:
+        """Make the queues that are missing."""
+        for queue in queues:
+            with translated_errors():
+                self._client(queue).create_queue()  # answers 204 for one that exists
+
+    def send(self, queue: str, body: str, delay_seconds: float = 0) -> None:
+        client = self._client(queue)
+        delay = round(delay_seconds)
+        with translated_errors():
+            try:
+                client.send_message(body, visibility_timeout=delay, time_to_live=_FOR_EVER)
+            except ResourceNotFoundError:
+                client.create_queue()
+                client.send_message(body, visibility_timeout=delay, time_to_live=_FOR_EVER)
+
+    def count(self, queue: str) -> int:
+        with translated_errors():
+            try:
+                return self._client(queue).get_queue_properties().approximate_message_count or 0
+            except ResourceNotFoundError:
+                return 0
+
+    def _client(self, queue: str) -> QueueClient:
+        if queue not in self._clients:
+            client = self._service.get_queue_client(queue, message_encode_policy=TextBase64EncodePolicy())
+            self._clients[queue] = client
+        return self._clients[queue]
