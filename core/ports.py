@@ -83,6 +83,18 @@ class GenerationEngine(Protocol):
         ...
 
 
+class Engines(Protocol):
+    """The engines that this installation knows."""
+
+    def catalogue(self) -> list[EngineInfo]:
+        """Every engine, whether it is loaded or not."""
+        ...
+
+    def generation(self, name: str) -> GenerationEngine:
+        """The engine of this name, loaded on its first use and kept. Raises ``EngineUnavailable``."""
+        ...
+
+
 # Storage
 
 

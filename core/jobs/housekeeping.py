@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from core.errors import RowChanged, RowNotFound
+from core.jobs.idempotency import Idempotency
 from core.jobs.messages import JobMessage
 from core.jobs.model import Job, JobStatus
 from core.jobs.service import JobService
@@ -32,9 +33,13 @@ def lost(job: Job, now: datetime, resend_after_seconds: float) -> bool:
 class Housekeeping:
     """Keeps jobs from being lost and files from being kept too long."""
 
-    def __init__(self, jobs: JobStore, service: JobService, queues: Queues, clock: Clock, settings: Settings) -> None:
+    def __init__(
+        self, jobs: JobStore, service: JobService, idempotency: Idempotency, queues: Queues, clock: Clock,
+        settings: Settings,
+    ) -> None:  # fmt: skip
         self._jobs = jobs
         self._service = service
+        self._idempotency = idempotency
         self._queues = queues
         self._clock = clock
         self._settings = settings
@@ -49,7 +54,7 @@ class Housekeeping:
         return recovered
 
     def expire(self) -> int:
-        """Remove the files of every ended job that is past its time; returns how many jobs."""
+        """Remove the files of ended jobs that are past their time, and old idempotency keys; returns how many jobs."""
         expired = 0
         for job in self._jobs.due(self._clock()):
             self._service.remove_files(job)
@@ -58,6 +63,7 @@ class Housekeeping:
                 expired += 1
             except (RowChanged, RowNotFound):
                 log.info("job %s changed while it expired", job.job_id)
+        self._idempotency.expire()
         return expired
 
     def _unfinished(self, now: datetime) -> Iterator[Job]:

@@ -1,0 +1,132 @@
+"""Brings services and adapters together; nothing else in ``core`` knows both sides."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+
+from core.engines.registry import EngineRegistry
+from core.errors import StorageError
+from core.generation.planner import GenerationPlanner
+from core.generation.worker import GenerationWorker
+from core.jobs.dead_letters import DeadLetters
+from core.jobs.housekeeping import Housekeeping
+from core.jobs.idempotency import Idempotency
+from core.jobs.messages import CPU_REQUESTS, QUEUES
+from core.jobs.model import AUDIO_FILES, JobKind
+from core.jobs.runner import JobRunner
+from core.jobs.service import JobService
+from core.jobs.store import JobStore
+from core.ports import Blobs, Clock, Engines, Queues, Table
+from core.settings import Settings, settings
+from core.webhooks.announcer import CallbackAnnouncer
+from core.webhooks.delivery import Deliveries
+from core.webhooks.sender import Sender
+
+TABLES = ("jobs", "deliveries", "deadletters", "idempotency")
+CONTAINERS = (AUDIO_FILES,)
+
+
+@dataclass(frozen=True)
+class Storage:
+    """One storage account's tables, queues and blobs, and how to make those that are missing."""
+
+    tables: dict[str, Table]
+    queues: Queues
+    blobs: Blobs
+    ensure: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything a trigger may call."""
+
+    settings: Settings
+    storage: Storage
+    engines: Engines
+    jobs: JobService
+    generation: GenerationPlanner
+    runner: JobRunner
+    deliveries: Deliveries
+    dead_letters: DeadLetters
+    idempotency: Idempotency
+    housekeeping: Housekeeping
+    new_id: Callable[[], str]
+    clock: Clock
+
+    def storage_error(self) -> str | None:
+        """Why storage cannot be used, or ``None`` if it answers."""
+        try:
+            self.storage.queues.count(CPU_REQUESTS)
+        except StorageError as error:
+            return error.detail
+        return None
+
+
+@cache
+def bootstrap() -> Services:
+    """The services of this process, made at the first call."""
+    return build(settings(), azure_storage(settings()))
+
+
+def build(
+    settings: Settings, storage: Storage, *, clock: Clock = lambda: datetime.now(UTC),
+    new_id: Callable[[], str] = lambda: str(uuid.uuid4()), engines: Engines | None = None,
+) -> Services:  # fmt: skip
+    """Wire the services over ``storage``."""
+    engines = engines or EngineRegistry()
+    store = JobStore(storage.tables["jobs"])
+    announcer = CallbackAnnouncer(storage.queues, settings)
+    workers = {JobKind.GENERATION: GenerationWorker(engines, storage.blobs)}
+    runner = JobRunner(store, storage.queues, announcer, workers, clock, settings)
+    jobs = JobService(store, storage.queues, storage.blobs, announcer, clock, settings)
+    idempotency = Idempotency(storage.tables["idempotency"], clock, new_id)
+    sender = Sender(timeout_seconds=settings.callback_timeout_seconds, allow_private=settings.allow_private_callbacks)
+    return Services(
+        settings=settings,
+        storage=storage,
+        engines=engines,
+        jobs=jobs,
+        generation=GenerationPlanner(engines, clock, lambda: secrets.randbits(31), settings),
+        runner=runner,
+        deliveries=Deliveries(
+            storage.tables["deliveries"], store, storage.queues, sender, clock, random.random, settings
+        ),
+        dead_letters=DeadLetters(storage.tables["deadletters"], storage.queues, runner, clock),
+        idempotency=idempotency,
+        housekeeping=Housekeeping(store, jobs, idempotency, storage.queues, clock, settings),
+        new_id=new_id,
+        clock=clock,
+    )
+
+
+def azure_storage(settings: Settings) -> Storage:
+    """The storage account that the settings name."""
+    from core.storage.azure_blobs import AzureBlobs, blob_service
+    from core.storage.azure_queues import AzureQueues, queue_service
+    from core.storage.azure_tables import AzureTable, table_service
+
+    service = table_service(settings)
+    tables = {name: AzureTable(service, name) for name in TABLES}
+    queues = AzureQueues(queue_service(settings))
+    blobs = AzureBlobs(blob_service(settings))
+
+    def ensure() -> None:
+        for table in tables.values():
+            table.ensure()
+        queues.ensure(*QUEUES)
+        blobs.ensure(*CONTAINERS)
+
+    return Storage(dict(tables), queues, blobs, ensure)
+
+
+def memory_storage() -> Storage:
+    """Storage that lives as long as the process."""
+    from core.storage.memory import MemoryBlobs, MemoryQueues, MemoryTable
+
+    return Storage({name: MemoryTable() for name in TABLES}, MemoryQueues(), MemoryBlobs(), lambda: None)

@@ -1,0 +1,40 @@
+"""Field types that say what is allowed, in their errors and in the OpenAPI document alike."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any
+
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+"""An id that clients choose: safe as a table key, a blob's folder and a part of a URL."""
+
+
+class Between:
+    """A number with both its bounds, which are allowed themselves, and its unit."""
+
+    def __init__(self, low: float, high: float, unit: str) -> None:
+        self._low = low
+        self._high = high
+        self._unit = unit
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(schema) | {"minimum": self._low, "maximum": self._high}
+
+    def _check(self, value: float) -> float:
+        if not self._low <= value <= self._high:  # false for NaN as well
+            raise ValueError(f"must be {self._low:g} to {self._high:g} {self._unit}, not {value:g}")
+        return value
+
+
+def fingerprint(request: BaseModel) -> str:
+    """The same for two bodies that ask for the same, whatever the order of their fields or what they leave out."""
+    canonical = json.dumps(request.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,17 @@
+"""The Azure Functions app: registers the functions of this process's role (``STEMWORKS_ROLE``)."""
+
+import azure.functions as func
+
+from core.settings import settings
+from functions import callbacks, cpu, dead_letters, generation, health, housekeeping
+from functions.http import functions as http
+
+BLUEPRINTS = {
+    "http": (http, cpu, callbacks, dead_letters, housekeeping),
+    "gpu": (health, generation),
+    "all": (http, cpu, generation, callbacks, dead_letters, housekeeping),
+}
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+for module in BLUEPRINTS[settings().stemworks_role]:
+    app.register_functions(module.blueprint)

@@ -1,0 +1,39 @@
+"""The FastAPI app behind every HTTP function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi import Depends, FastAPI
+
+from core.bootstrap import Services
+from functions.http import dead_letters as dead_letters_routes
+from functions.http import errors, generations, jobs, system
+from functions.http.body_limit import BodyLimit
+from functions.http.dependencies import require_key
+from functions.http.seeds import generation as seed_generation
+
+_DESCRIPTION = """
+Generates and separates music, as jobs. A request is answered at once with **202** and the job; the job's events and
+its callback tell how it goes; its outputs are files with signed, short-lived links.
+
+Every error is an RFC 9457 problem with a stable `type`, a `detail`, a `next_step`, and for fields that do not fit
+`errors: [{pointer, detail}]`.
+"""
+
+
+def create_app(services: Callable[[], Services]) -> FastAPI:
+    """The app over ``services``."""
+    app = FastAPI(
+        title="Stemworks",
+        version="0.1.0",
+        description=_DESCRIPTION,
+        dependencies=[Depends(require_key)],
+        redoc_url=None,
+    )
+    app.state.services = services
+    app.add_middleware(BodyLimit, max_bytes=services().settings.max_body_bytes)
+    errors.install(app)
+    for module in (generations, jobs, dead_letters_routes, system, seed_generation):
+        app.include_router(module.router)
+    return app

@@ -1,0 +1,98 @@
+"""What the routes share: services, API keys, the content type, waiting, and answers that can be replayed."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated
+
+import anyio
+from fastapi import Depends, Header, HTTPException, Request
+from starlette.concurrency import run_in_threadpool
+
+from core.bootstrap import Services
+from core.errors import FieldError, InvalidRequest, Unauthorized
+from core.jobs.model import Job
+
+_FIRST_LOOK_SECONDS = 0.1
+_LONGEST_LOOK_SECONDS = 1.0
+_HEARTBEAT_SECONDS = 10.0
+_LONGEST_WAIT_SECONDS = 60
+_OPEN_PATHS = frozenset({"/healthz", "/readyz", "/health", "/docs", "/openapi.json"})
+
+
+def services(request: Request) -> Services:
+    """The services of this process."""
+    found: Services = request.app.state.services()
+    return found
+
+
+ServicesDep = Annotated[Services, Depends(services)]
+
+
+def require_key(request: Request, services: ServicesDep) -> None:
+    """Refuse a caller without one of the API keys, if there are any; health and documentation are open."""
+    keys = services.settings.api_keys
+    if not keys or request.url.path in _OPEN_PATHS:
+        return
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    given = token.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
+    if not any(hmac.compare_digest(given.encode(), key.encode()) for key in keys):
+        raise Unauthorized
+
+
+def require_json(request: Request) -> None:
+    """Refuse a body that does not say it is JSON."""
+    given = request.headers.get("content-type", "")
+    essence = given.partition(";")[0].strip().lower()
+    if essence != "application/json" and not re.fullmatch(r"application/.+\+json", essence):
+        raise HTTPException(415, f"Content-Type is {given or 'missing'}; it must be application/json")
+
+
+def idempotency_key(
+    key: Annotated[
+        str | None, Header(alias="Idempotency-Key", description="Repeats of a request get the first one's answer")
+    ] = None,
+) -> str | None:
+    """The Idempotency-Key, if it is one."""
+    if key is not None and not 1 <= len(key) <= 255:
+        raise InvalidRequest([FieldError("Idempotency-Key", "must have 1 to 255 characters", "header")])
+    return key
+
+
+def wait_seconds(
+    prefer: Annotated[
+        str | None, Header(description="wait=N answers with the finished job if it ends within N seconds (at most 60)")
+    ] = None,
+) -> float:
+    """How long the client wants to wait for the job's end (RFC 7240)."""
+    match = re.search(r"\bwait\s*=\s*\"?(\d{1,6})", prefer or "")
+    return float(min(int(match[1]), _LONGEST_WAIT_SECONDS)) if match else 0.0
+
+
+async def watch(read: Callable[[], Job], revision: int = -1) -> AsyncIterator[Job | None]:
+    """Yield the job whenever it is newer than ``revision``, until it has ended; ``None`` every ten silent seconds."""
+    pause = _FIRST_LOOK_SECONDS
+    silence = 0.0
+    while True:
+        job = await run_in_threadpool(read)
+        if job.revision > revision:
+            revision, pause, silence = job.revision, _FIRST_LOOK_SECONDS, 0.0
+            yield job
+        if job.status.ended:
+            return
+        if silence >= _HEARTBEAT_SECONDS:
+            silence = 0.0
+            yield None
+        await anyio.sleep(pause)
+        silence += pause
+        pause = min(pause * 1.5, _LONGEST_LOOK_SECONDS)
+
+
+async def ended_within(seconds: float, job: Job, read: Callable[[], Job]) -> Job:
+    """The job as soon as it has ended, or as it is after ``seconds``."""
+    with anyio.move_on_after(seconds):
+        async for newer in watch(read, job.revision):
+            job = newer or job
+    return job
