@@ -1,0 +1,161 @@
+"""The host: loads one app, listens for its triggers, and drains when told to stop."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import uvicorn
+from starlette.types import Receive, Scope, Send
+
+from local.admin import Admin
+from local.blob_trigger import SCAN_SECONDS, BlobListener
+from local.functions import Invoker, LoadedFunction, load_functions
+from local.http import HttpFunctions
+from local.queue_trigger import QueueOptions, queue_listener
+from local.settings import HostSettings, load_settings
+from local.storage import Storage
+from local.timer_trigger import TimerListener
+
+logger = logging.getLogger("local.host")
+
+
+class Listener(Protocol):
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Serve until `stopping`; returns once nothing is in hand."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn, telling when it listens and leaving the signals to the host."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self._on_ready()
+
+
+class Host:
+    """One app on one port."""
+
+    def __init__(self, settings: HostSettings, functions: list[LoadedFunction], grace_seconds: float) -> None:
+        self._grace_seconds = grace_seconds
+        self._storage = Storage(settings.connection_string())
+        self._invoker = Invoker(settings.app_dir)
+        self._http = HttpFunctions(functions, settings, self._invoker)
+        self._admin = Admin(functions, settings, self._storage, self._invoker)
+        self._listeners = [self._listener(f, settings) for f in functions if is_listened_for(f)]
+        self._stopping = asyncio.Event()
+        for function in functions:
+            logger.info("%s: %s%s", function.name, function.trigger_type, " (off)" if function.is_disabled else "")
+
+    async def serve(self, listening: socket.socket) -> None:
+        """Run until SIGINT or SIGTERM, and to the end of the grace period at most."""
+        server = Server(self._server_config(), lambda: print_ready(listening))
+        self._handle_signals(server)
+        web = asyncio.create_task(server.serve(sockets=[listening]), name="http")
+        tasks = [web, *(asyncio.create_task(listener.run(self._stopping)) for listener in self._listeners)]
+        stop = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        if not stop.done():
+            server.handle_exit(signal.SIGTERM, None)
+            self._stopping.set()
+        _, unfinished = await asyncio.wait(tasks, timeout=self._grace_seconds)
+        await self._drain_manual_runs()
+        for task in set(tasks) - unfinished:
+            task.result()
+        if unfinished or self._invoker.running:
+            logger.warning("gave up after %s s on: %s", self._grace_seconds, ", ".join(self._invoker.running) or "http")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        application = self._admin.app if scope["path"].lower().startswith("/admin/") else self._http
+        await application(scope, receive, send)
+
+    async def _drain_manual_runs(self) -> None:
+        if self._admin.manual_runs:
+            await asyncio.wait(self._admin.manual_runs, timeout=self._grace_seconds)
+
+    def _listener(self, function: LoadedFunction, settings: HostSettings) -> Listener:
+        if function.trigger_type == "queueTrigger":
+            options = QueueOptions.from_settings(settings)
+            return queue_listener(function, settings, self._storage, self._invoker, options)
+        if function.trigger_type == "blobTrigger":
+            scan_seconds = float(settings.values.get("LOCAL_BLOB_SCAN_SECONDS", SCAN_SECONDS))
+            return BlobListener(function, settings, self._storage, self._invoker, scan_seconds)
+        return TimerListener(function, settings, self._storage, self._invoker)
+
+    def _server_config(self) -> uvicorn.Config:
+        return uvicorn.Config(
+            self,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=max(1, int(self._grace_seconds)),
+        )
+
+    def _handle_signals(self, server: Server) -> None:
+        def stop(number: int) -> None:
+            if self._stopping.is_set():
+                os._exit(130)  # the second Ctrl-C
+            logger.info("draining: waiting up to %s s for %s", self._grace_seconds, self._invoker.running or "nothing")
+            server.handle_exit(signal.SIGTERM, None)
+            self._stopping.set()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop, number)
+
+
+def is_listened_for(function: LoadedFunction) -> bool:
+    return not function.is_disabled and function.trigger_type != "httpTrigger"
+
+
+def print_ready(listening: socket.socket) -> None:
+    print("listening on http://{}:{}".format(*listening.getsockname()[:2]), flush=True)
+
+
+def run_host(app_dir: Path, port: int, grace_seconds: float) -> None:
+    """Serve the app in `app_dir` on 127.0.0.1; port 0 takes a free one. Ends the process.
+
+    Raises SettingsError, IndexingError, or OSError when the port is taken.
+    """
+    configure_logging()
+    settings = load_settings(app_dir.resolve(), os.environ)
+    os.environ.update(settings.values)
+    functions = load_functions(settings)
+    with socket.create_server(("127.0.0.1", port)) as listening:
+        asyncio.run(serve_and_exit(settings, functions, listening, grace_seconds))
+
+
+async def serve_and_exit(
+    settings: HostSettings, functions: list[LoadedFunction], listening: socket.socket, grace_seconds: float
+) -> None:
+    """End the process at once: a function that outlived the grace period must not hold it."""
+    status = 0
+    try:
+        await Host(settings, functions, grace_seconds).serve(listening)
+    except Exception:
+        logger.exception("the host failed")
+        status = 1
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(status)
+
+
+def configure_logging() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    for chatty in ("azure", "httpx", "uvicorn"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
