@@ -1,0 +1,100 @@
+"""How fast the ``synth`` engine is, and how much memory it takes: ``python -m bench.synth``."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from core.audio.spool import Spool
+from core.audio.wav import encode_wav
+from core.audio.waveform import gain_for_peak
+from core.engines.synth import SynthEngine
+from core.ports import StemRequest
+
+STEMS = ("drums", "bass", "guitar", "vocals", "piano", "synth", "other")
+STYLES = ("rock", "pop", "jazz", "electronic", "ballad")
+SHORT_SECONDS, LONG_SECONDS = 30.0, 600.0
+REPEATS = 5
+PEAK = 0.8
+_MEMORY_PROGRAM = """
+import resource, sys
+from bench.synth import deliver, request_for
+deliver(request_for(sys.argv[1], "rock", float(sys.argv[2])))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def request_for(stem_type: str, style: str, duration_seconds: float) -> StemRequest:
+    """The request that is measured: four chords at 120 bpm, at the default temperature."""
+    return StemRequest(stem_type, duration_seconds, 120.0, style, ("C", "G", "Am", "F"), "", 1.0, 42)
+
+
+def render(request: StemRequest) -> int:
+    """Render and drop the blocks; the frames."""
+    return sum(block.shape[1] for block in SynthEngine().render(request))
+
+
+def deliver(request: StemRequest) -> int:
+    """What a worker does with a stem: render, bring to its peak, encode, hash; the bytes."""
+    info = SynthEngine.info
+    digest, size_bytes = hashlib.sha256(), 0
+    with Spool(info.channels) as spool:
+        for block in SynthEngine().render(request):
+            spool.append(block)
+        levelled = spool.blocks(gain_for_peak(spool.peak, PEAK))
+        for piece in encode_wav(levelled, spool.frames, info.sample_rate, info.channels):
+            digest.update(piece)
+            size_bytes += len(piece)
+    return size_bytes
+
+
+def seconds_per_cpu_second(work: Callable[[StemRequest], int], request: StemRequest) -> float:
+    """Seconds of audio made in one CPU-second: the best of several runs, which other processes disturb least."""
+    work(request)
+    costs = []
+    for _ in range(REPEATS):
+        started = time.process_time()
+        work(request)
+        costs.append(time.process_time() - started)
+    return request.duration_seconds / min(costs)
+
+
+def slowest_style(work: Callable[[StemRequest], int], stem_type: str) -> float:
+    """The figure of the style in which the stem costs most."""
+    return min(seconds_per_cpu_second(work, request_for(stem_type, style, SHORT_SECONDS)) for style in STYLES)
+
+
+def peak_mib(stem_type: str, duration_seconds: float) -> float:
+    """The most memory a fresh process held while it delivered a stem, interpreter and numpy included."""
+    command = [sys.executable, "-c", _MEMORY_PROGRAM, stem_type, str(duration_seconds)]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) / 1024
+
+
+def run() -> str:
+    """Measure everything; a section of Markdown."""
+    lines = [
+        "## The synth engine",
+        "",
+        f"Seconds of audio per CPU-second on one thread: stems of {SHORT_SECONDS:g} s at 120 bpm, each in the slowest "
+        f"of {len(STYLES)} styles, best of {REPEATS} runs. Memory is the peak of a whole process.",
+        "",
+        "| stem | render | with spool, WAV and SHA-256 | MiB at 30 s | MiB at 10 min |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for stem_type in STEMS:
+        speeds = [slowest_style(work, stem_type) for work in (render, deliver)]
+        memory = [peak_mib(stem_type, seconds) for seconds in (SHORT_SECONDS, LONG_SECONDS)]
+        cells = [f"{value:.0f}" for value in (*speeds, *memory)]
+        lines.append(f"| {stem_type} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    print(run())
+
+
+if __name__ == "__main__":
+    main()
