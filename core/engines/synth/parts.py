@@ -41,7 +41,6 @@ class Note:
 
     sound: str
     pitch: int
-    level: float = 1.0
     pan: float = 0.0
     delay_seconds: float = 0.0
 

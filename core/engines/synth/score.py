@@ -106,7 +106,7 @@ class Score:
         start = max(bar_start, on_beat + frames_of(step.late_seconds)) + frames_of(note.delay_seconds)
         # whole beats from zero, not from the note's own start: equal lengths must stay equal to share one sound
         frames = round(step.beats * self._frames_per_beat)
-        return TimedNote(start, frames, note.sound, note.pitch, note.level * step.velocity, note.pan)
+        return TimedNote(start, frames, note.sound, note.pitch, step.velocity, note.pan)
 
     def _frame_at(self, beat: float) -> int:
         """Counted from the start of the stem, so that rounding never adds up."""
