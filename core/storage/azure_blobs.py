@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import IO, Any, cast
 
-from azure.core.exceptions import ResourceNotFoundError
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import (
     BlobSasPermissions,
     BlobServiceClient,
@@ -55,10 +56,8 @@ class AzureBlobs:
     def ensure(self, *containers: str) -> None:
         """Make the containers that are missing."""
         for container in containers:
-            with translated_errors():
-                client = self._service.get_container_client(container)
-                if not client.exists():
-                    client.create_container()
+            with translated_errors(), suppress(ResourceExistsError):
+                self._service.create_container(container)
 
     def write(
         self, container: str, name: str, chunks: Callable[[], Iterator[bytes]], *, size_bytes: int,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from azure.core.exceptions import ResourceNotFoundError
+from contextlib import suppress
+
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import QueueClient, QueueServiceClient, TextBase64EncodePolicy
 
 from core.settings import Settings
@@ -36,8 +38,8 @@ class AzureQueues:
     def ensure(self, *queues: str) -> None:
         """Make the queues that are missing."""
         for queue in queues:
-            with translated_errors():
-                self._client(queue).create_queue()  # answers 204 for one that exists
+            with translated_errors(), suppress(ResourceExistsError):
+                self._client(queue).create_queue()
 
     def send(self, queue: str, body: str, delay_seconds: float = 0) -> None:
         client = self._client(queue)
@@ -46,7 +48,7 @@ class AzureQueues:
             try:
                 client.send_message(body, visibility_timeout=delay, time_to_live=_FOR_EVER)
             except ResourceNotFoundError:
-                client.create_queue()
+                self.ensure(queue)
                 client.send_message(body, visibility_timeout=delay, time_to_live=_FOR_EVER)
 
     def count(self, queue: str) -> int:

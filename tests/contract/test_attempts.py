@@ -1,0 +1,369 @@
+"""Attempts at jobs: claimed once, resumed, canceled, retried, given up; never lost, never finished twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from core.bootstrap import Services, build
+from core.engines.registry import EngineRegistry
+from core.errors import EngineFailed, EngineUnavailable, JobStateConflict, LeaseLost, StemworksError, StorageUnavailable
+from core.jobs.messages import CALLBACKS, CPU_REQUESTS
+from core.jobs.model import AUDIO_FILES, Job, JobStatus
+from core.jobs.store import JobStore
+from core.ports import EngineInfo, GenerationEngine, StemRequest
+from tests.clock import Clock
+from tests.contract.conftest import Account
+
+NewJob = Callable[..., Job]
+Hook = Callable[[StemRequest], None]
+
+
+class HookedEngines:
+    """The real engines, with something that happens before a stem's first block."""
+
+    def __init__(self) -> None:
+        self._real = EngineRegistry()
+        self.before: Hook = lambda request: None
+        self.rendered: list[str] = []
+
+    def catalogue(self) -> list[EngineInfo]:
+        return self._real.catalogue()
+
+    def generation(self, name: str) -> GenerationEngine:
+        return _Hooked(self, self._real.generation(name))
+
+
+class _Hooked:
+    def __init__(self, engines: HookedEngines, real: GenerationEngine) -> None:
+        self._engines = engines
+        self._real = real
+        self.info = real.info
+
+    def render(self, request: StemRequest) -> Iterator:
+        self._engines.before(request)
+        self._engines.rendered.append(request.stem_type)
+        return self._real.render(request)
+
+
+@pytest.fixture
+def engines() -> HookedEngines:
+    return HookedEngines()
+
+
+@pytest.fixture
+def services(services: Services, engines: HookedEngines, clock: Clock) -> Services:
+    return build(services.settings, services.storage, clock=clock, engines=engines)
+
+
+def raising(error: Exception) -> Hook:
+    def hook(request: StemRequest) -> None:
+        raise error
+
+    return hook
+
+
+def test_an_attempt_completes_the_job(services: Services, new_job: NewJob, account: Account) -> None:
+    job = services.jobs.submit(new_job())
+    assert account.receive(CPU_REQUESTS) == [json.dumps({"job_id": job.job_id}, separators=(",", ":"))]
+    services.runner.run(job.job_id)
+    done = services.jobs.get(job.job_id)
+    assert (done.status, done.attempt, done.progress, done.error) == (JobStatus.COMPLETED, 1, 1.0, None)
+    (output,) = done.outputs
+    assert (output.name, output.sample_rate, output.channels, output.duration_seconds) == ("bass.wav", 44100, 2, 0.5)
+    found = services.storage.blobs.properties(AUDIO_FILES, f"{job.job_id}/generated/{job.job_id}/bass.wav")
+    assert found is not None
+    assert found.size_bytes == output.file_size_bytes
+
+
+def test_a_message_that_comes_again_after_the_end_changes_nothing(
+    services: Services, new_job: NewJob, engines: HookedEngines
+) -> None:
+    job = services.jobs.submit(new_job())
+    services.runner.run(job.job_id)
+    done = services.jobs.get(job.job_id)
+    services.runner.run(job.job_id)
+    assert services.jobs.get(job.job_id) == done
+    assert engines.rendered == ["bass"]
+
+
+def test_a_message_that_comes_while_an_attempt_is_alive_waits(
+    services: Services, new_job: NewJob, engines: HookedEngines, account: Account
+) -> None:
+    job = services.jobs.submit(new_job())
+    account.receive(CPU_REQUESTS)
+    engines.before = lambda request: services.runner.run(job.job_id)  # the second delivery, in the middle of the first
+    services.runner.run(job.job_id)
+    assert services.jobs.get(job.job_id).attempt == 1
+    assert engines.rendered == ["bass"]
+    assert account.receive(CPU_REQUESTS) == []
+    assert services.storage.queues.count(CPU_REQUESTS) == 1  # its copy comes back when the lease would have ended
+
+
+def test_an_attempt_that_lost_its_lease_cannot_overwrite_a_newer_one(
+    services: Services, new_job: NewJob, engines: HookedEngines, clock: Clock
+) -> None:
+    job = services.jobs.submit(new_job())
+
+    def overtake(request: StemRequest) -> None:
+        engines.before = lambda request: None
+        clock.advance(61)  # the lease ends; the message comes to another worker, which finishes
+        services.runner.run(job.job_id)
+        assert services.jobs.get(job.job_id).attempt == 2
+
+    engines.before = overtake
+    services.runner.run(job.job_id)
+    done = services.jobs.get(job.job_id)
+    assert (done.status, done.attempt, done.revision) == (JobStatus.COMPLETED, 2, 3)
+
+
+def test_finished_stems_are_not_made_again(services: Services, new_job: NewJob, engines: HookedEngines) -> None:
+    job = services.jobs.submit(new_job(target_stems=["bass", "drums", "guitar"]))
+
+    def die_at_guitar(request: StemRequest) -> None:
+        if request.stem_type == "guitar" and engines.rendered.count("drums") == 1:
+            engines.before = lambda request: None
+            raise EngineFailed("out of tune")
+
+    engines.before = die_at_guitar
+    services.runner.run(job.job_id)
+    waiting = services.jobs.get(job.job_id)
+    assert (waiting.status, [o.name for o in waiting.outputs]) == (JobStatus.QUEUED, ["bass.wav", "drums.wav"])
+    assert waiting.error is not None and "out of tune" in waiting.error.detail
+    services.runner.run(job.job_id)
+    done = services.jobs.get(job.job_id)
+    assert (done.status, done.attempt) == (JobStatus.COMPLETED, 2)
+    assert engines.rendered == ["bass", "drums", "guitar"]
+    assert [o.name for o in done.outputs] == ["bass.wav", "drums.wav", "guitar.wav"]
+
+
+def test_a_failure_that_another_attempt_may_mend_is_tried_again_until_no_attempt_is_left(
+    services: Services, new_job: NewJob, engines: HookedEngines
+) -> None:
+    job = services.jobs.submit(new_job())
+    engines.before = raising(RuntimeError("secret path /home/x"))
+    for _ in range(3):
+        services.runner.run(job.job_id)
+    failed = services.jobs.get(job.job_id)
+    assert (failed.status, failed.attempt) == (JobStatus.FAILED, 3)
+    assert failed.error is not None
+    assert "RuntimeError" in failed.error.detail and "secret" not in failed.error.detail
+
+
+def test_a_hopeless_failure_is_not_tried_again(services: Services, new_job: NewJob, engines: HookedEngines) -> None:
+    job = services.jobs.submit(new_job())
+    engines.before = raising(EngineUnavailable("no weights: put them into MODEL_DIR"))
+    services.runner.run(job.job_id)
+    failed = services.jobs.get(job.job_id)
+    assert (failed.status, failed.attempt) == (JobStatus.FAILED, 1)
+    assert failed.error is not None and failed.error.type == "engine-unavailable"
+
+
+def test_a_worker_that_dies_every_time_does_not_loop_for_ever(
+    services: Services, new_job: NewJob, clock: Clock
+) -> None:
+    job = services.jobs.submit(new_job())
+    store = JobStore(services.storage.tables["jobs"])
+    for _ in range(3):  # three attempts that end without a word
+        held = store.get(job.job_id)
+        store.replace(held, held.claimed(clock(), 60))
+        clock.advance(61)
+    services.runner.run(job.job_id)
+    failed = services.jobs.get(job.job_id)
+    assert (failed.status, failed.attempt) == (JobStatus.FAILED, 3)
+    assert failed.error is not None and failed.error.type == "attempts-exhausted"
+
+
+def test_a_queued_job_is_canceled_at_once_and_its_message_dropped(
+    services: Services, new_job: NewJob, engines: HookedEngines
+) -> None:
+    job = services.jobs.submit(new_job())
+    assert services.jobs.cancel(job.job_id).status is JobStatus.CANCELED
+    services.runner.run(job.job_id)
+    assert services.jobs.get(job.job_id).status is JobStatus.CANCELED
+    assert engines.rendered == []
+    with pytest.raises(JobStateConflict):
+        services.jobs.cancel(job.job_id)
+
+
+def test_a_running_job_stops_when_it_is_canceled(services: Services, new_job: NewJob, engines: HookedEngines) -> None:
+    job = services.jobs.submit(new_job(target_stems=["bass", "drums"]))
+
+    def cancel_at_drums(request: StemRequest) -> None:
+        if request.stem_type == "drums":
+            asked = services.jobs.cancel(job.job_id)
+            assert (asked.status, asked.cancel_requested) == (JobStatus.PROCESSING, True)
+
+    engines.before = cancel_at_drums
+    services.runner.run(job.job_id)
+    canceled = services.jobs.get(job.job_id)
+    assert canceled.status is JobStatus.CANCELED
+    assert canceled.outputs[0].name == "bass.wav"
+
+
+def test_a_canceled_job_can_be_retried(services: Services, new_job: NewJob, account: Account) -> None:
+    job = services.jobs.submit(new_job())
+    services.jobs.cancel(job.job_id)
+    account.receive(CPU_REQUESTS)
+    assert services.jobs.retry(job.job_id).status is JobStatus.QUEUED
+    assert len(account.receive(CPU_REQUESTS)) == 1
+    services.runner.run(job.job_id)
+    assert services.jobs.get(job.job_id).status is JobStatus.COMPLETED
+    with pytest.raises(JobStateConflict):
+        services.jobs.retry(job.job_id)
+
+
+def test_a_job_deleted_while_it_waits_is_passed_over(services: Services, new_job: NewJob) -> None:
+    job = services.jobs.submit(new_job())
+    with pytest.raises(JobStateConflict):
+        services.jobs.delete(job.job_id)
+    services.jobs.cancel(job.job_id)
+    services.jobs.delete(job.job_id)
+    services.runner.run(job.job_id)  # no error: the message is done with
+
+
+def test_deleting_removes_the_files(services: Services, new_job: NewJob) -> None:
+    job = services.jobs.submit(new_job())
+    services.runner.run(job.job_id)
+    services.jobs.delete(job.job_id)
+    assert services.storage.blobs.remove_all(AUDIO_FILES, job.folder) == 0
+
+
+def test_a_job_takes_no_longer_than_it_may(
+    services: Services, new_job: NewJob, engines: HookedEngines, clock: Clock
+) -> None:
+    job = services.jobs.submit(new_job(target_stems=["bass", "drums"]))
+    engines.before = lambda request: clock.advance(2000)
+    services.runner.run(job.job_id)
+    failed = services.jobs.get(job.job_id)
+    assert failed.error is not None
+    assert (failed.status, failed.error.type) == (JobStatus.FAILED, "deadline-exceeded")
+
+
+def test_a_job_is_accepted_even_if_its_message_cannot_be_sent(
+    services: Services, new_job: NewJob, monkeypatch: pytest.MonkeyPatch, account: Account, clock: Clock
+) -> None:
+    def refuse(queue: str, body: str, delay_seconds: float = 0) -> None:
+        raise StorageUnavailable("queues are down")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(services.storage.queues, "send", refuse)
+        job = services.jobs.submit(new_job())
+    assert account.receive(CPU_REQUESTS) == []
+    clock.advance(services.settings.resend_after_seconds)
+    assert services.housekeeping.recover() == 1
+    assert len(account.receive(CPU_REQUESTS)) == 1
+    assert services.jobs.get(job.job_id).status is JobStatus.QUEUED
+
+
+def test_housekeeping_sends_again_what_a_dead_worker_held(
+    services: Services, new_job: NewJob, account: Account, clock: Clock
+) -> None:
+    job = services.jobs.submit(new_job())
+    account.receive(CPU_REQUESTS)
+    store = JobStore(services.storage.tables["jobs"])
+    store.replace(store.get(job.job_id), store.get(job.job_id).claimed(clock(), 60))
+    clock.advance(59)
+    assert services.housekeeping.recover() == 0
+    clock.advance(2)
+    assert services.housekeeping.recover() == 1
+    assert len(account.receive(CPU_REQUESTS)) == 1
+    services.runner.run(job.job_id)
+    assert services.jobs.get(job.job_id).attempt == 2
+
+
+def test_housekeeping_has_twice_the_patience_each_time(services: Services, new_job: NewJob, clock: Clock) -> None:
+    services.jobs.submit(new_job())
+    recovered = []
+    for _ in range(8):
+        clock.advance(services.settings.resend_after_seconds)
+        recovered.append(services.housekeeping.recover())
+    assert recovered == [1, 0, 1, 0, 0, 0, 1, 0]
+
+
+def test_housekeeping_removes_files_that_have_expired(services: Services, new_job: NewJob, clock: Clock) -> None:
+    short = services.jobs.submit(new_job(expires_in_seconds=60))
+    long = services.jobs.submit(new_job())
+    for job in (short, long):
+        services.runner.run(job.job_id)
+    clock.advance(61)
+    assert services.housekeeping.expire() == 1
+    assert services.jobs.get(short.job_id).status is JobStatus.EXPIRED
+    assert services.storage.blobs.properties(AUDIO_FILES, f"{short.folder}bass.wav") is None
+    assert services.storage.blobs.properties(AUDIO_FILES, f"{long.folder}bass.wav") is not None
+    assert services.housekeeping.expire() == 0
+
+
+def test_a_message_that_failed_too_often_fails_its_job_and_is_kept(services: Services, new_job: NewJob) -> None:
+    job = services.jobs.submit(new_job())
+    body = json.dumps({"job_id": job.job_id})
+    letter = services.dead_letters.record("cpu-requests-poison", "m1", body)
+    services.dead_letters.record("cpu-requests-poison", "m1", body)
+    failed = services.jobs.get(job.job_id)
+    assert failed.error is not None
+    assert (failed.status, failed.error.type) == (JobStatus.FAILED, "message-failed")
+    assert [kept.dead_letter_id for kept in services.dead_letters.page(10)] == [letter.dead_letter_id]
+
+
+def test_a_dead_letter_can_be_sent_again(services: Services, new_job: NewJob, account: Account) -> None:
+    job = services.jobs.submit(new_job())
+    account.receive(CPU_REQUESTS)
+    letter = services.dead_letters.record(CPU_REQUESTS, "m1", json.dumps({"job_id": job.job_id}))
+    services.jobs.retry(job.job_id)
+    account.receive(CPU_REQUESTS)
+    services.dead_letters.replay(letter.dead_letter_id)
+    assert account.receive(CPU_REQUESTS) == [letter.body]
+
+
+def test_an_undecodable_message_is_kept(services: Services) -> None:
+    letter = services.dead_letters.record("cpu-requests-poison", "m1", "\ufffd not json")
+    assert (letter.queue, letter.job_id) == (CPU_REQUESTS, None)
+
+
+def test_an_attempt_reports_progress_and_renews_its_lease(services: Services, new_job: NewJob, clock: Clock) -> None:
+    job = services.jobs.submit(new_job())
+    held = services.runner._claim(job.job_id)
+    assert held is not None
+    progress = services.runner._progress(held)
+    progress.flush()
+    assert services.jobs.get(job.job_id).revision == 1  # nothing to say yet, so nothing is written
+    progress.report(0.4, "generating", "bass: 0.2 of 0.5 s")
+    progress.flush()
+    seen = services.jobs.get(job.job_id)
+    assert (seen.progress, seen.stage, seen.status_message) == (0.4, "generating", "bass: 0.2 of 0.5 s")
+    clock.advance(21)
+    progress.flush()
+    renewed = services.jobs.get(job.job_id)
+    assert renewed.lease_expires_at is not None and renewed.lease_expires_at > clock()
+    assert renewed.revision == 3
+
+
+def test_an_attempt_learns_that_it_was_overtaken(services: Services, new_job: NewJob, clock: Clock) -> None:
+    job = services.jobs.submit(new_job())
+    held = services.runner._claim(job.job_id)
+    assert held is not None
+    progress = services.runner._progress(held)
+    clock.advance(61)
+    assert services.runner._claim(job.job_id) is not None
+    progress.report(0.1, "generating", "")
+    progress.flush()
+    with pytest.raises(LeaseLost):
+        progress.report(0.2, "generating", "")
+
+
+def test_no_callback_is_queued_for_a_job_without_one(services: Services, new_job: NewJob, account: Account) -> None:
+    job = services.jobs.submit(new_job())
+    services.runner.run(job.job_id)
+    assert account.receive(CALLBACKS) == []
+
+
+def test_errors_have_a_type_a_title_and_a_next_step() -> None:
+    def tree(kind: type[StemworksError]) -> Iterator[type[StemworksError]]:
+        yield kind
+        for child in kind.__subclasses__():
+            yield from tree(child)
+
+    for kind in tree(StemworksError):
+        assert kind.type and kind.next_step and (kind.__doc__ or "").strip()
