@@ -1,6 +1,7 @@
 """`python -m local`: the host alone, the whole stack, or one request from start to finish."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -16,6 +17,9 @@ def main() -> int:
         return run_command(arguments)
     except (AzuriteError, HostError, IndexingError, SettingsError) as error:
         print(f"local: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("local: stopped", file=sys.stderr)
+        return 130
     except OSError as error:
         print(f"local: {error.strerror or error}: is the port or the folder in use?", file=sys.stderr)
     return 1
@@ -26,7 +30,7 @@ def run_command(arguments: argparse.Namespace) -> int:
     if arguments.command == "host":
         from local.host import run_host
 
-        run_host(arguments.app_dir, arguments.port, arguments.grace_seconds)
+        run_host(arguments.app_dir, arguments.port, arguments.grace_seconds, arguments.until_stdin_ends)
         return 0
     if arguments.command == "serve":
         from local.stack import serve
@@ -34,6 +38,7 @@ def run_command(arguments: argparse.Namespace) -> int:
         return serve(arguments.port, arguments.storage_port, arguments.data, arguments.app_dir.resolve())
     from local.demo import run_demo
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of the `with` blocks, which end the processes
     return run_demo(arguments.out)
 
 
@@ -50,6 +55,9 @@ def parser() -> argparse.ArgumentParser:
         type=float,
         default=30.0,
         help="how long running functions may go on after Ctrl-C or SIGTERM (default 30)",
+    )
+    host.add_argument(
+        "--until-stdin-ends", action="store_true", help="stop as on SIGTERM when standard input ends: for a parent"
     )
     serve = commands.add_parser("serve", help="keep Azurite and the host up, with data on disk")
     serve.add_argument("--port", type=int, default=7071, help="the API's port (default 7071)")

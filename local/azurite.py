@@ -18,6 +18,10 @@ ACCOUNT_KEY = (  # the well-known key of every emulator: no secret
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 )
 DEFAULT_HOME = Path(__file__).resolve().parent.parent / "node_modules" / "azurite"
+# The emulator must not outlive a parent that was killed: the pipe on its standard input ends with the parent.
+SCRIPT_WITH_PARENT = (
+    "process.stdin.on('end', () => process.kill(process.pid, 'SIGTERM')).resume().unref(); require(process.argv[1])"
+)
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 ATTEMPTS = 3
@@ -134,7 +138,8 @@ class Azurite:
                     ) from None
 
     def _spawn(self) -> None:
-        command = [self._node, str(self._script()), "--skipApiVersionCheck", "--disableTelemetry", "--silent"]
+        command = [self._node, "-e", SCRIPT_WITH_PARENT, "--", str(self._script())]
+        command += ["--skipApiVersionCheck", "--disableTelemetry", "--silent"]
         for service, port in zip(SERVICES, self.ports, strict=True):
             command += [f"--{service}Host", "127.0.0.1", f"--{service}Port", str(port)]
         if self._data_dir:
@@ -146,7 +151,12 @@ class Azurite:
         atexit.register(self.stop)
         # Its own process group: a Ctrl-C in the terminal must reach the host first, which still needs the storage.
         self._process = subprocess.Popen(
-            command, stdout=self._log, stderr=self._log, cwd=self._data_dir or tempfile.gettempdir(), process_group=0
+            command,
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=self._log,
+            cwd=self._data_dir or tempfile.gettempdir(),
+            process_group=0,
         )
 
     def _answers(self) -> bool:

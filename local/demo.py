@@ -95,7 +95,7 @@ def run_demo(out: Path) -> int:
     log_path = Path(tempfile.mkdtemp(prefix="stemworks-run-")) / "host.log"
     try:
         with console.status("starting storage and host"), Azurite() as azurite:
-            prepare_storage(azurite.connection_string, settings)
+            prepare_storage(azurite.connection_string)
             with HostProcess(azurite.connection_string, settings=settings, log_path=log_path) as host:
                 console.print(f"host {host.base_url}, storage on ports {', '.join(map(str, azurite.ports))}")
                 follow_one_request(console, host.base_url, secret, out)

@@ -89,6 +89,8 @@ def index(function: Function, settings: HostSettings) -> LoadedFunction:
     unsupported = [str(b.type) for b in function.get_bindings() if b is not trigger and b.type != "http"]
     if unsupported:
         raise IndexingError(f"function {name}: the local host has no {', '.join(unsupported)} binding")
+    if function.get_setting("retry_policy"):
+        raise IndexingError(f"function {name}: the local host has no retry policies")
     expected = set(inspect.signature(call).parameters) - {"context"}
     if expected != {trigger.name}:
         raise IndexingError(f"function {name}: declares {sorted(expected)}, its trigger is named {trigger.name!r}")

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -127,7 +128,7 @@ def print_ready(listening: socket.socket) -> None:
     print("listening on http://{}:{}".format(*listening.getsockname()[:2]), flush=True)
 
 
-def run_host(app_dir: Path, port: int, grace_seconds: float) -> None:
+def run_host(app_dir: Path, port: int, grace_seconds: float, until_stdin_ends: bool = False) -> None:
     """Serve the app in `app_dir` on 127.0.0.1; port 0 takes a free one. Ends the process.
 
     Raises SettingsError, IndexingError, or OSError when the port is taken.
@@ -136,6 +137,8 @@ def run_host(app_dir: Path, port: int, grace_seconds: float) -> None:
     settings = load_settings(app_dir.resolve(), os.environ)
     os.environ.update(settings.values)
     functions = load_functions(settings)
+    if until_stdin_ends:
+        threading.Thread(target=terminate_at_end_of_stdin, daemon=True).start()
     with socket.create_server(("127.0.0.1", port)) as listening:
         asyncio.run(serve_and_exit(settings, functions, listening, grace_seconds))
 
@@ -153,6 +156,11 @@ async def serve_and_exit(
     logging.shutdown()
     sys.stdout.flush()
     os._exit(status)
+
+
+def terminate_at_end_of_stdin() -> None:
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def configure_logging() -> None:

@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import Self
 
 from local.azurite import Azurite
-from local.settings import load_settings
 
 PROJECT = Path(__file__).resolve().parent.parent
 READY = "listening on "
@@ -38,7 +37,7 @@ class HostProcess:
         start_seconds: float = 30.0,
     ) -> None:
         self._command = [sys.executable, "-m", "local", "host", "--port", str(port), "--app-dir", str(app_dir)]
-        self._command += ["--grace-seconds", str(grace_seconds)]
+        self._command += ["--grace-seconds", str(grace_seconds), "--until-stdin-ends"]
         self._environ = {**os.environ, **(settings or {}), "AzureWebJobsStorage": connection_string}
         self._start_seconds = start_seconds
         self._grace_seconds = grace_seconds
@@ -50,7 +49,14 @@ class HostProcess:
         """Returns once the host listens; raises HostError with its log when it does not."""
         with self.log_path.open("w") as log:
             self._process = subprocess.Popen(
-                self._command, env=self._environ, cwd=PROJECT, stdout=log, stderr=log, text=True, process_group=0
+                self._command,
+                env=self._environ,
+                cwd=PROJECT,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                text=True,
+                process_group=0,  # a Ctrl-C in the terminal is for the parent, which stops things in their order
             )
         deadline = time.monotonic() + self._start_seconds
         while time.monotonic() < deadline and self._process.poll() is None:
@@ -107,13 +113,12 @@ class HostProcess:
         return self._process
 
 
-def prepare_storage(connection_string: str, settings: Mapping[str, str] | None = None) -> None:
+def prepare_storage(connection_string: str) -> None:
     """Make the project's containers, queues and tables: the one place where `local` knows the project."""
-    os.environ.update(load_settings(PROJECT, os.environ).values)
-    os.environ.update({**(settings or {}), "AzureWebJobsStorage": connection_string})
-    from core.bootstrap import bootstrap
+    from core.bootstrap import azure_storage
+    from core.settings import Settings
 
-    bootstrap().storage.ensure()
+    azure_storage(Settings.read({"AzureWebJobsStorage": connection_string})).ensure()
 
 
 def serve(port: int, storage_port: int, data_dir: Path, app_dir: Path = PROJECT) -> int:

@@ -104,3 +104,9 @@ def test_a_taken_port_ends_serve_with_one_sentence(tmp_path: Path) -> None:
         assert second.returncode == 1
         assert f"port {stack.storage_port} of 127.0.0.1 is taken" in second.stderr
         assert "Traceback" not in second.stderr
+
+
+def test_no_process_outlives_a_stack_that_was_killed(tmp_path: Path) -> None:
+    with served(tmp_path) as stack:
+        stack.process.kill()
+        wait_for(stack.has_ended)
