@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import secrets
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -19,7 +19,7 @@ from core.jobs.housekeeping import Housekeeping
 from core.jobs.idempotency import Idempotency
 from core.jobs.messages import CPU_REQUESTS, QUEUES
 from core.jobs.model import AUDIO_FILES, JobKind
-from core.jobs.runner import JobRunner
+from core.jobs.runner import JobRunner, Worker
 from core.jobs.service import JobService
 from core.jobs.store import JobStore
 from core.ports import Blobs, Clock, Engines, Queues, Table
@@ -77,12 +77,13 @@ def bootstrap() -> Services:
 def build(
     settings: Settings, storage: Storage, *, clock: Clock = lambda: datetime.now(UTC),
     new_id: Callable[[], str] = lambda: str(uuid.uuid4()), engines: Engines | None = None,
+    workers: Mapping[JobKind, Worker] | None = None,
 ) -> Services:  # fmt: skip
-    """Wire the services over ``storage``."""
+    """Wire the services over ``storage``; what is passed in takes the place of the real thing."""
     engines = engines or EngineRegistry()
     store = JobStore(storage.tables["jobs"])
     announcer = CallbackAnnouncer(storage.queues, settings)
-    workers = {JobKind.GENERATION: GenerationWorker(engines, storage.blobs)}
+    workers = workers or {JobKind.GENERATION: GenerationWorker(engines, storage.blobs)}
     runner = JobRunner(store, storage.queues, announcer, workers, clock, settings)
     jobs = JobService(store, storage.queues, storage.blobs, announcer, clock, settings)
     idempotency = Idempotency(storage.tables["idempotency"], clock, new_id)

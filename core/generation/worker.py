@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING
 
 from core.audio.spool import Spool
 from core.audio.wav import encode_wav, wav_size_bytes
+from core.audio.waveform import gain_for_peak
 from core.errors import EngineFailed
 from core.generation.prompts import build_description
 from core.generation.request import GenerationParameters
@@ -115,9 +116,10 @@ def _append(spool: Spool, block: Block, engine: GenerationEngine) -> None:
 
 def _encode(spool: Spool, engine: GenerationEngine, file: IO[bytes]) -> str:
     """Write the stem as WAV at its final level; returns the file's SHA-256."""
-    gain = PEAK / spool.peak if spool.peak > 0 else 1.0
     digest = hashlib.sha256()
-    for piece in encode_wav(spool.blocks(gain), spool.frames, engine.info.sample_rate, engine.info.channels):
+    for piece in encode_wav(
+        spool.blocks(gain_for_peak(spool.peak, PEAK)), spool.frames, engine.info.sample_rate, engine.info.channels
+    ):
         digest.update(piece)
         file.write(piece)
     return digest.hexdigest()

@@ -5,6 +5,7 @@ So the response is a thin one that runs our app on the same scope; chunks of ser
 ``azure.functions.AsgiMiddleware`` would collect into one body.
 """
 
+import starlette.responses
 from azurefunctions.extensions.http.fastapi import Request, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -12,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 _OUTER_ROUTING = frozenset({"path_params", "endpoint", "route", "router", "app"})
 
 
-class AsgiResponse(Response.response_type):  # type: ignore[misc] # the extension names its base class at run time
+class AsgiResponse(starlette.responses.Response):
     """A response that another ASGI app writes."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.synth import SynthEngine
+from core.engines.synth.engine import SynthEngine
 from core.ports import StemRequest
 
 SAMPLE_RATE = 44100

@@ -6,7 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from core.engines.synth import SynthEngine
+from core.engines.synth.engine import SynthEngine
 from core.engines.synth.mixing import SoundCache
 from core.theory.chords import ChordError
 from tests.unit.synth_measures import SAMPLE_RATE, STEMS, STYLES, distance, excerpt, mono, rendered, request

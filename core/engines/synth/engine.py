@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from core.audio.waveform import fade_edges
+from core.engines.catalogue import SYNTH
 from core.engines.synth.mixing import SoundCache, mix
-from core.engines.synth.oscillators import SAMPLE_RATE, frames_of
+from core.engines.synth.oscillators import frames_of
 from core.engines.synth.score import Score, random_stream
 from core.engines.synth.voices import Colour, voice_for
-from core.ports import EngineInfo, StemRequest
+from core.ports import StemRequest
 
 if TYPE_CHECKING:
     from core.ports import Block
@@ -26,20 +27,7 @@ class SynthEngine:
     sine's last bit otherwise.) It keeps nothing between two renders.
     """
 
-    info = EngineInfo(
-        name="synth",
-        version="1",
-        task="generation",
-        hardware="cpu",
-        sample_rate=SAMPLE_RATE,
-        channels=2,
-        longest_seconds=600,
-        licence="MIT",
-        weights=None,
-        weights_licence=None,
-        commercial_use=True,
-        seconds_per_audio_second=1 / 300,
-    )
+    info = SYNTH
 
     def render(self, request: StemRequest) -> Iterator[Block]:
         """Yield the stem in blocks ``[2, T]`` of at most 65,536 frames, within ±1, faded in and out in 100 ms.
