@@ -11,7 +11,7 @@ from collections.abc import Callable
 from core.audio.spool import Spool
 from core.audio.wav import encode_wav
 from core.audio.waveform import gain_for_peak
-from core.engines.synth import SynthEngine
+from core.engines.synth.engine import SynthEngine
 from core.ports import StemRequest
 
 STEMS = ("drums", "bass", "guitar", "vocals", "piano", "synth", "other")
