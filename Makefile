@@ -1,0 +1,69 @@
+# Everything a fresh machine with Python 3.11, Node 20 and make needs: each target sets up what is missing first.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PORT ?= 7071
+STORAGE_PORT ?= 10000
+DATA ?= .local
+OUT ?= out
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+STORAGE := node_modules/.installed
+INSTALLED := $(VENV)/.installed
+
+# Without this, torch's and numpy's threads spin while they wait, and starve whatever else runs.
+export OMP_WAIT_POLICY := passive
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run serve test check format bench clean
+
+help: ## Show what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(INSTALLED) $(STORAGE) ## Install Python packages into .venv and Azurite into node_modules
+
+run: setup ## Make three stems, from the request to the signed callback, and leave them in out/
+	@$(BIN)/python -m local run --out $(OUT)
+
+serve: setup ## Keep the API up on PORT (7071), storage on STORAGE_PORT (10000) and the two after it, data in DATA (.local)
+	@exec $(BIN)/python -m local serve --port $(PORT) --storage-port $(STORAGE_PORT) --data $(DATA)
+
+test: setup ## Run every test
+	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+
+check: setup ## Check format, lint, types and import rules
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo --no-color | tail -n 1
+
+format: setup ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: setup $(VENV)/.bench ## Measure, and write bench.md
+	@$(BIN)/python -m bench
+
+clean: ## Remove what setup, run and serve made
+	rm -rf $(VENV) node_modules .local out
+
+$(INSTALLED): requirements.txt requirements-dev.txt requirements-conformance.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+		|| { echo "Python 3.11 to 3.13 is needed; name it: make PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing Python packages into $(VENV) …"
+	@$(PIP) -r requirements-dev.txt
+	@$(PIP) --no-deps --ignore-requires-python -r requirements-conformance.txt
+	@touch $@
+
+$(STORAGE): package.json package-lock.json
+	@node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null \
+		|| { echo "Node.js 20 or newer is needed, for the storage emulator Azurite"; exit 1; }
+	@echo "installing Azurite into node_modules …"
+	@npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(VENV)/.bench: requirements-bench.txt $(INSTALLED)
+	@$(PIP) -r requirements-bench.txt
+	@touch $@
