@@ -52,11 +52,12 @@ class BlobListener:
     async def run(self, stopping: asyncio.Event) -> None:
         """Scan until `stopping`, then wait for the blobs in hand."""
         work = QueueListener(self._storage, self._queue_name, self._options, self._handle, POISON_QUEUE)
-        running = asyncio.create_task(work.run(stopping))
+        await asyncio.gather(work.run(stopping), self._scan_until(stopping))
+
+    async def _scan_until(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
             await self._scan()
             await stopped_within(stopping, self._scan_seconds)
-        await running
 
     async def _scan(self) -> None:
         try:

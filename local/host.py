@@ -139,17 +139,16 @@ def run_host(app_dir: Path, port: int, grace_seconds: float, until_stdin_ends: b
     functions = load_functions(settings)
     if until_stdin_ends:
         threading.Thread(target=terminate_at_end_of_stdin, daemon=True).start()
+    host = Host(settings, functions, grace_seconds)
     with socket.create_server(("127.0.0.1", port)) as listening:
-        asyncio.run(serve_and_exit(settings, functions, listening, grace_seconds))
+        asyncio.run(serve_and_exit(host, listening))
 
 
-async def serve_and_exit(
-    settings: HostSettings, functions: list[LoadedFunction], listening: socket.socket, grace_seconds: float
-) -> None:
+async def serve_and_exit(host: Host, listening: socket.socket) -> None:
     """End the process at once: a function that outlived the grace period must not hold it."""
     status = 0
     try:
-        await Host(settings, functions, grace_seconds).serve(listening)
+        await host.serve(listening)
     except Exception:
         logger.exception("the host failed")
         status = 1
@@ -159,7 +158,8 @@ async def serve_and_exit(
 
 
 def terminate_at_end_of_stdin() -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 4096):  # not sys.stdin, whose lock a daemon thread would hold when the interpreter ends
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 

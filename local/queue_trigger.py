@@ -18,7 +18,7 @@ from azure.functions.queue import QueueMessageInConverter
 from azure.storage.queue import QueueMessage
 
 from local.functions import FunctionFailed, Invoker, LoadedFunction
-from local.settings import HostSettings
+from local.settings import HostSettings, SettingsError
 from local.storage import Storage, stopped_within
 
 MIN_POLLING_SECONDS = 0.1
@@ -58,7 +58,7 @@ class QueueOptions:
 
     def __post_init__(self) -> None:
         if not 1 <= self.batch_size <= 32:
-            raise ValueError(f"extensions.queues.batchSize must be 1 to 32, it is {self.batch_size}")
+            raise SettingsError(f"extensions.queues.batchSize must be 1 to 32, it is {self.batch_size}")
 
 
 class Backoff:

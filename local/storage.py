@@ -15,6 +15,7 @@ from azure.storage.queue import QueueClient, QueueServiceClient
 
 HOSTS_CONTAINER = "azure-webjobs-hosts"
 THREADS = 8
+RETRY_SECONDS = 0.3
 T = TypeVar("T")
 
 
@@ -23,12 +24,13 @@ class Storage:
 
     def __init__(self, connection_string: str) -> None:
         timeouts: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 30}
+        retries: dict[str, Any] = {"backoff": RETRY_SECONDS, "retry_total": 2, "random_jitter_range": 0}
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="storage")
         self._queues = QueueServiceClient.from_connection_string(
-            connection_string, retry_policy=QueueRetry(backoff=1, retry_total=2, random_jitter_range=0), **timeouts
+            connection_string, retry_policy=QueueRetry(**retries), **timeouts
         )
         self._blobs = BlobServiceClient.from_connection_string(
-            connection_string, retry_policy=BlobRetry(backoff=1, retry_total=2, random_jitter_range=0), **timeouts
+            connection_string, retry_policy=BlobRetry(**retries), **timeouts
         )
 
     def queue(self, name: str) -> QueueClient:

@@ -37,7 +37,7 @@ class Schedule:
     def __init__(self, expression: str) -> None:
         fields = expression.split()
         self.expression = expression
-        self._interval = parse_timespan(expression) if len(fields) == 1 else None
+        self._interval = parse_timespan(expression) if len(fields) == 1 and ":" in expression else None
         # croniter takes the seconds first only when told; a 5-field expression runs at second 0.
         self._cron = " ".join(["0", *fields] if len(fields) == 5 else fields)
         if self._interval is None and not croniter.is_valid(self._cron, second_at_beginning=True):

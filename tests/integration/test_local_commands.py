@@ -59,6 +59,20 @@ def three_free_ports() -> int:
             return first
 
 
+def serve_refused(folder: Path, storage_port: int) -> str:
+    """What `serve` says on a storage port that is taken."""
+    command = ["serve", "--port", "0", "--storage-port", str(storage_port), "--data", str(folder)]
+    ended = subprocess.run(
+        [sys.executable, "-m", "local", *command, "--app-dir", str(SAMPLE_APP)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == 1
+    return ended.stderr
+
+
 @pytest.mark.parametrize("command", [[], ["host"], ["serve"], ["run"]])
 def test_help_is_there_for_every_command(command: list[str]) -> None:
     shown = subprocess.run(
@@ -72,6 +86,9 @@ def test_two_stacks_run_side_by_side_and_each_ends_with_all_its_processes(tmp_pa
         for stack in (one, two):
             assert f"http://127.0.0.1:{stack.port}/docs" in stack.output.read_text()
             assert httpx.get(f"http://127.0.0.1:{stack.port}/settings").status_code == 200
+        refused = serve_refused(tmp_path / "three", one.storage_port)
+        assert f"port {one.storage_port} of 127.0.0.1 is taken" in refused
+        assert "Traceback" not in refused
         one.process.send_signal(signal.SIGINT)
         assert one.process.wait(20) == 0
         assert one.has_ended()
@@ -89,21 +106,6 @@ def test_a_stack_whose_storage_dies_says_so_and_fails(tmp_path: Path) -> None:
         assert stack.process.wait(20) == 1
         assert "Azurite ended with status -9" in stack.output.read_text()
         assert stack.has_ended()
-
-
-def test_a_taken_port_ends_serve_with_one_sentence(tmp_path: Path) -> None:
-    with served(tmp_path) as stack:
-        command = ["serve", "--port", str(free_ports(1)[0]), "--storage-port", str(stack.storage_port)]
-        second = subprocess.run(
-            [sys.executable, "-m", "local", *command, "--data", str(tmp_path / "b"), "--app-dir", str(SAMPLE_APP)],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
-        assert second.returncode == 1
-        assert f"port {stack.storage_port} of 127.0.0.1 is taken" in second.stderr
-        assert "Traceback" not in second.stderr
 
 
 def test_no_process_outlives_a_stack_that_was_killed(tmp_path: Path) -> None:

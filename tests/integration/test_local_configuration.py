@@ -95,6 +95,11 @@ def test_time_spans(text: str, seconds: float) -> None:
         (HTTP + APP + '@app.route(route="a")\ndef page(request: Request) -> Response: ...\n', "page"),
         (APP + '@app.event_hub_message_trigger("e", "c", "h")\ndef stream(e: func.EventHubEvent): ...\n', "stream"),
         (APP + "raise RuntimeError('no such module')\n", "no such module"),
+        (
+            APP + '@app.timer_trigger("t", "never")\ndef timer(t: func.TimerRequest): ...\n',
+            "'never' is not an NCRONTAB",
+        ),
+        (HTTP + APP + '@app.route(route="{a:int}")\ndef page(req: Request) -> Response: ...\n', "cannot match"),
         ("nothing = 1\n", "must define one FunctionApp"),
     ],
 )
