@@ -37,6 +37,7 @@ _STATUS: dict[type[errors.StemworksError], int] = {
 }
 
 _HTTP_PROBLEMS = {
+    400: ("malformed-json", "The body is not JSON", "Send one JSON object."),
     404: ("not-found", "There is nothing at this address", "GET /docs lists the addresses there are."),
     405: ("method-not-allowed", "This address does not take this method", "The Allow header names those it takes."),
     413: ("too-large", "The body is too large", "Send a smaller body."),
