@@ -119,7 +119,7 @@ def follow_one_request(console: Console, base_url: str, secret: str, out: Path) 
         console.print(f"callback received, signature good: {callback.get('type') or callback.get('status')}")
         out.mkdir(parents=True, exist_ok=True)
         for output in job["outputs"]:
-            console.print(describe(download(http, output, out)))
+            console.print(describe(download(http, output, out)), soft_wrap=True)
 
 
 def submit(http: httpx.Client, callback_url: str) -> str:
