@@ -31,8 +31,14 @@ _AZURITE = (
 )
 
 CLIENT_OPTIONS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 30}
-# Three tries within a second: longer outages are the caller's to wait for (503) or the queue's (another attempt).
-RETRY_OPTIONS: dict[str, Any] = {"retry_total": 2, "initial_backoff": 0.2, "increment_base": 2}
+# Three tries within about a second: longer outages are the caller's to wait for (503) or the queue's (another attempt).
+# The storage SDKs wait initial_backoff + increment_base ** try, so these come to 0.7 and 0.45 s.
+RETRY_OPTIONS: dict[str, Any] = {
+    "retry_total": 2,
+    "initial_backoff": 0.2,
+    "increment_base": 0.5,
+    "random_jitter_range": 0.1,
+}
 TABLE_RETRY_OPTIONS: dict[str, Any] = {"retry_total": 2, "retry_backoff_factor": 0.2}
 
 

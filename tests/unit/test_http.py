@@ -1,0 +1,83 @@
+"""What the HTTP layer does by itself: keys, errors that were not foreseen, zips, streams."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import zipfile
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from core.bootstrap import Services, build, memory_storage
+from core.settings import Settings
+from functions.http.app import create_app
+from functions.http.functions import ROUTES
+from functions.http.zip_stream import zip_stream
+
+
+def call(services: Services, method: str, path: str, **options: object) -> httpx.Response:
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(create_app(lambda: services), raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.request(method, path, **options)
+
+    return asyncio.run(send())
+
+
+@pytest.fixture
+def services() -> Services:
+    return build(Settings.read({"API_KEYS": "first second"}), memory_storage())
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/health", "/openapi.json", "/docs"])
+def test_health_and_documentation_need_no_key(services: Services, path: str) -> None:
+    assert call(services, "GET", path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Authorization": "Bearer third"}, {"Authorization": "first"}, {"x-api-key": ""}]
+)
+def test_callers_without_a_key_are_refused(services: Services, headers: dict[str, str]) -> None:
+    answer = call(services, "GET", "/v1/jobs", headers=headers)
+    assert answer.status_code == 401
+    assert answer.json()["type"] == "urn:stemworks:problem:unauthorized"
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("headers", [{"Authorization": "Bearer first"}, {"x-api-key": "second"}])
+def test_callers_with_a_key_are_let_in(services: Services, headers: dict[str, str]) -> None:
+    assert call(services, "GET", "/v1/jobs", headers=headers).status_code == 200
+
+
+def test_an_error_that_was_not_foreseen_shows_nothing_of_its_inside(monkeypatch: pytest.MonkeyPatch) -> None:
+    services = build(Settings.read({}), memory_storage())
+    monkeypatch.setattr(type(services.jobs), "get", lambda self, job_id: {}["secret"])
+    answer = call(services, "GET", "/v1/jobs/x")
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "secret" not in answer.text
+
+
+def test_every_route_of_the_app_has_a_function(services: Services) -> None:
+    templates = [route.partition("/{*")[0] for route in ROUTES.values()]
+    for path in create_app(lambda: services).openapi()["paths"]:
+        assert any(path.strip("/") == one or path.startswith(f"/{one}/") for one in templates), path
+
+
+def test_a_zip_is_written_piece_by_piece() -> None:
+    read: list[int] = []
+
+    def content() -> Iterator[bytes]:
+        for number in range(50):
+            read.append(number)
+            yield bytes([number]) * 10_000
+
+    pieces = zip_stream([("a.wav", content()), ("b.wav", iter([b"end"]))])
+    first = next(pieces)
+    assert len(first) < 20_000 and read == [0]
+    with zipfile.ZipFile(io.BytesIO(first + b"".join(pieces))) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == ["a.wav", "b.wav"]
+        assert len(archive.read("a.wav")) == 500_000
