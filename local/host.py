@@ -26,6 +26,9 @@ from local.timer_trigger import TimerListener
 
 logger = logging.getLogger("local.host")
 
+STREAM_GRACE_SECONDS = 3.0
+"""How long open connections may hold up the end: a stream of events could stay for ever, and its client comes back."""
+
 
 class Listener(Protocol):
     async def run(self, stopping: asyncio.Event) -> None:
@@ -105,7 +108,7 @@ class Host:
             log_config=None,
             access_log=False,
             lifespan="off",
-            timeout_graceful_shutdown=max(1, int(self._grace_seconds)),
+            timeout_graceful_shutdown=max(1, int(min(self._grace_seconds, STREAM_GRACE_SECONDS))),
         )
 
     def _handle_signals(self, server: Server) -> None:
