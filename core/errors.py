@@ -23,10 +23,16 @@ StemworksError
 ├── EngineError
 │   ├── EngineUnavailable        cannot be loaded: missing package, weights or device
 │   └── EngineFailed             broke while it made sound
-└── AttemptStopped               not a failure of the work: it was told to stop
-    ├── CancelRequested
-    ├── LeaseLost                another attempt, or nobody, owns the job now
-    └── DeadlineExceeded
+├── AttemptStopped               not a failure of the work: it was told to stop
+│   ├── CancelRequested
+│   ├── LeaseLost                another attempt, or nobody, owns the job now
+│   └── DeadlineExceeded
+├── AttemptsExhausted            every attempt ended without a word
+├── MessageFailed                the job's message went to the poison queue
+└── CallbackError
+    ├── AddressRefused           not a public https address
+    ├── AddressUnknown           its host cannot be resolved
+    └── SecretInvalid            the secret that should sign it does not decode
 
 ``type`` is stable and part of the API, ``title`` says what happened, ``next_step`` what to do about it.
 """
@@ -250,3 +256,51 @@ class DeadlineExceeded(AttemptStopped):
 
     type = "deadline-exceeded"
     next_step = "Ask for less audio in one job, or raise JOB_DEADLINE_SECONDS."
+
+
+# Jobs that end without their worker's word
+
+
+class AttemptsExhausted(StemworksError):
+    """Every attempt ended without a result."""
+
+    type = "attempts-exhausted"
+    next_step = "Retry the job; if it fails again, the log of the worker names the cause."
+
+
+class MessageFailed(StemworksError):
+    """The job's message failed too often."""
+
+    type = "message-failed"
+    next_step = "The log of the worker names the cause; retry the job once it is mended."
+
+
+# Callbacks
+
+
+class CallbackError(StemworksError):
+    """The callback cannot be delivered."""
+
+    type = "callback-error"
+
+
+class AddressRefused(CallbackError):
+    """The address may not be called."""
+
+    type = "address-refused"
+    next_step = "Use an https URL of a public host; development settings may allow others (ALLOW_PRIVATE_CALLBACKS)."
+
+
+class AddressUnknown(CallbackError):
+    """The host's name cannot be resolved."""
+
+    type = "address-unknown"
+    next_step = "Check the host's name in the URL."
+    retryable = True
+
+
+class SecretInvalid(CallbackError):
+    """A webhook secret does not decode."""
+
+    type = "webhook-secret-invalid"
+    next_step = "WEBHOOK_SECRETS holds secrets of the form whsec_<base64>, separated by spaces."

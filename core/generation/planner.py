@@ -6,14 +6,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from core.errors import FieldError, InvalidRequest, LicenceRefused
+from core.errors import AddressRefused, FieldError, InvalidRequest, LicenceRefused
 from core.generation.request import GenerationRequest
 from core.jobs.messages import CPU_REQUESTS, GENERATION_REQUESTS
 from core.jobs.model import Callback, EngineStamp, Job, JobKind
 from core.ports import Clock, EngineInfo, Engines
 from core.settings import Settings
 from core.validation import fingerprint
-from core.webhooks.address_guard import AddressRefused, check_url
+from core.webhooks.address_guard import check_url
 
 _OVERHEAD_SECONDS = 0.5  # from the queue to the first block, and the upload
 

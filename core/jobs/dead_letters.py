@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from core.errors import DeadLetterNotFound, RowNotFound, StemworksError
+from core.errors import DeadLetterNotFound, MessageFailed, RowNotFound
 from core.jobs.messages import POISON_SUFFIX, WORK_QUEUES, JobMessage
 from core.jobs.model import Model
 from core.jobs.runner import JobRunner
@@ -15,13 +15,6 @@ from core.ports import Clock, Queues, Replace, Row, Table
 
 _PARTITION = "dead-letters"
 _KEPT_CHARACTERS = 8_000
-
-
-class MessageFailed(StemworksError):
-    """The job's message failed too often."""
-
-    type = "message-failed"
-    next_step = "The log of the worker names the cause; retry the job once it is mended."
 
 
 class DeadLetter(Model):

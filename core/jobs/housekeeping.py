@@ -21,13 +21,15 @@ log = logging.getLogger(__name__)
 def lost(job: Job, now: datetime, resend_after_seconds: float) -> bool:
     """Whether nobody seems to hold the job: its worker fell silent, or its message was never picked up.
 
-    A job may wait long in a long queue, and a second message does no harm but costs one; so the patience with a
-    queued job doubles each time that it is sent.
+    A job may wait long in a long queue, and a second message does no harm but costs one; so the patience doubles each
+    time that it is sent.
     """
-    if job.status is JobStatus.PROCESSING:
-        return not job.leased(now)
+    if job.status.ended or job.leased(now):
+        return False
+    if job.lease_expires_at and job.sent_at < job.lease_expires_at:
+        return True  # fell silent, and nothing was sent since
     patience = timedelta(seconds=resend_after_seconds * 2 ** (job.sends - 1))
-    return job.status is JobStatus.QUEUED and now - job.sent_at >= patience
+    return now - job.sent_at >= patience
 
 
 class Housekeeping:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from core.errors import (
+    AttemptsExhausted,
     AttemptStopped,
     CancelRequested,
     DeadlineExceeded,
@@ -46,13 +47,6 @@ class Announcer(Protocol):
     def announce(self, job: Job, *, replay: bool = False) -> None:
         """Queue the event that ``job``'s state stands for, if the client asked for it."""
         ...
-
-
-class AttemptsExhausted(StemworksError):
-    """Every attempt ended without a result."""
-
-    type = "attempts-exhausted"
-    next_step = "Retry the job; if it fails again, the log of the worker names the cause."
 
 
 class JobRunner:
@@ -141,14 +135,18 @@ class JobRunner:
         described = describe(error)
         if decide(error, job.attempt, job.attempts_allowed) is Decision.GIVE_UP:
             self._finish(progress, lambda held: held.failed(described, self._clock()))
-            return
-        self._write(progress, lambda held: held.released(described, self._clock()))
-        self._send(job, delay_seconds(job.attempt))
+        else:
+            self._finish(progress, lambda held: held.released(described, self._clock()))
 
     def _finish(self, progress: Progress, step: Callable[[Job], Job]) -> None:
-        ended = self._write(progress, step)
-        if ended:
-            self._announcer.announce(ended)
+        """Store how the attempt ended, then tell the client, or send the message of the next attempt."""
+        job = self._write(progress, step)
+        if job is None:
+            return
+        if job.status.ended:
+            self._announcer.announce(job)
+        else:
+            self._send(job, delay_seconds(job.attempt))
 
     def _write(self, progress: Progress, step: Callable[[Job], Job]) -> Job | None:
         """Store the attempt's last word; ``None`` if the job is no longer this attempt's."""

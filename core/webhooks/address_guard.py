@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-from core.errors import StemworksError
+from core.errors import AddressRefused, AddressUnknown
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], list[str]]
@@ -20,21 +20,6 @@ Resolve = Callable[[str, int], list[str]]
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 _PLATFORM = frozenset(map(ipaddress.ip_address, ("168.63.129.16", "169.254.169.254", "fd00:ec2::254")))
 """Where clouds answer questions about themselves; Azure's 168.63.129.16 looks like any public address."""
-
-
-class AddressRefused(StemworksError):
-    """The address may not be called."""
-
-    type = "address-refused"
-    next_step = "Use an https URL of a public host; development settings may allow others (ALLOW_PRIVATE_CALLBACKS)."
-
-
-class AddressUnknown(StemworksError):
-    """The host's name cannot be resolved."""
-
-    type = "address-unknown"
-    next_step = "Check the host's name in the URL."
-    retryable = True
 
 
 @dataclass(frozen=True)

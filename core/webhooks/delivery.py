@@ -11,7 +11,7 @@ from core.errors import DeliveryNotFound, JobNotFound, RowChanged, RowNotFound
 from core.jobs.messages import CALLBACKS, CallbackMessage
 from core.jobs.model import Job, JobStatus, Model
 from core.jobs.store import JobStore
-from core.ports import Clock, Queues, Replace, Row, Table
+from core.ports import Clock, Queues, Remove, Replace, Row, Table
 from core.settings import Settings
 from core.webhooks.events import PROGRESS, event_of, sequence_of
 from core.webhooks.payloads import build_payload
@@ -20,6 +20,8 @@ from core.webhooks.sender import Outcome, Sender
 from core.webhooks.signing import signed_headers
 
 log = logging.getLogger(__name__)
+
+_LARGEST_COMMIT = 100  # changes that one transaction may hold
 
 
 class Try(Model):
@@ -90,6 +92,11 @@ class Deliveries:
         message = CallbackMessage(job_id=job_id, event=delivery.event, sequence=delivery.sequence, try_number=1)
         self._queues.send(CALLBACKS, message.evolve(try_number=len(delivery.tries) + 1).model_dump_json())
         return queued
+
+    def forget(self, job_id: str) -> None:
+        """Remove the log of a job."""
+        while rows := self._table.scan(job_id, "", "~", _LARGEST_COMMIT):
+            self._table.commit(job_id, *(Remove(row.key) for row in rows))
 
     def _try(self, job: Job, message: CallbackMessage, delivery: Delivery) -> DeliveryStatus:
         now = self._clock()

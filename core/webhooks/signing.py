@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from core.errors import StemworksError
-
-
-class SecretInvalid(StemworksError):
-    """A webhook secret does not fit."""
-
-    type = "webhook-secret-invalid"
-    next_step = "WEBHOOK_SECRETS holds secrets of the form whsec_<base64>, separated by spaces."
+from core.errors import SecretInvalid
 
 
 def signed_headers(secrets: tuple[str, ...], message_id: str, now: datetime, body: str) -> dict[str, str]:

@@ -5,9 +5,16 @@ So the response is a thin one that runs our app on the same scope; chunks of ser
 ``azure.functions.AsgiMiddleware`` would collect into one body.
 """
 
+from functools import partial
+
+import fastapi
 import starlette.responses
-from azurefunctions.extensions.http.fastapi import Request, Response
+from azurefunctions.extensions.http.fastapi import Request, Response, web
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+# The worker's own web app would document itself at /docs, /redoc and /openapi.json, before any function is asked, and
+# the host's invocation of our function would then wait for ever. Without a document it leaves the paths to us.
+web.FastAPI = partial(fastapi.FastAPI, openapi_url=None)
 
 # What the worker's own router left in the scope; ours would take it for its own.
 _OUTER_ROUTING = frozenset({"path_params", "endpoint", "route", "router", "app"})

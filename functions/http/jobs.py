@@ -43,6 +43,7 @@ def get_job(job_id: str, services: ServicesDep) -> dict[str, Any]:
 def delete_job(job_id: str, services: ServicesDep) -> None:
     """Remove a job that has ended, its files and everything known of it."""
     services.jobs.delete(job_id)
+    services.deliveries.forget(job_id)
 
 
 @router.post("/{job_id}/cancel", status_code=202)

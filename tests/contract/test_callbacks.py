@@ -176,6 +176,15 @@ def test_after_the_last_try_the_delivery_has_failed_and_can_be_sent_again(
         assert deliver_all(services, account) == [DeliveryStatus.DELIVERED]
 
 
+def test_the_log_of_a_job_can_be_forgotten(
+    services: Services, new_job: NewJob, account: Account, receiver: Receiver
+) -> None:
+    job = finished(services, new_job, receiver)
+    deliver_all(services, account)
+    services.deliveries.forget(job.job_id)
+    assert services.deliveries.of_job(job.job_id) == []
+
+
 def test_a_receiver_that_is_gone_is_left_alone(services: Services, new_job: NewJob, account: Account) -> None:
     with Receiver(Answer(410)) as receiver:
         job = finished(services, new_job, receiver)

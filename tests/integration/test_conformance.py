@@ -155,9 +155,6 @@ def test_the_timer_sends_a_job_again_whose_message_was_lost(role: Role, take: Ca
     assert take(job_id).content == lost.content
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="the worker's own web app answers these paths with its own documentation"
-)
 @pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
 def test_the_documentation_is_ours(role: Role, path: str) -> None:
     with role("http").stream("GET", path) as answer:

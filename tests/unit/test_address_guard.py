@@ -6,7 +6,8 @@ import ipaddress
 
 import pytest
 
-from core.webhooks.address_guard import AddressRefused, AddressUnknown, check_url, is_public, resolve
+from core.errors import AddressRefused, AddressUnknown
+from core.webhooks.address_guard import check_url, is_public, resolve
 
 PRIVATE = [
     "127.0.0.1", "127.8.8.8", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",

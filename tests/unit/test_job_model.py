@@ -94,6 +94,19 @@ def test_a_queued_job_is_lost_when_patience_runs_out(
     assert lost(job.evolve(sends=sends), clock(), resend_after_seconds=120) is expected
 
 
+def test_a_silent_worker_is_noticed_at_once_and_then_with_patience(job: Job, clock: Clock) -> None:
+    held = job.claimed(clock(), 60)
+    clock.advance(59)
+    assert not lost(held, clock(), resend_after_seconds=120)
+    clock.advance(1)
+    assert lost(held, clock(), resend_after_seconds=120)
+    resent = held.resent(clock())
+    clock.advance(239)
+    assert not lost(resent, clock(), resend_after_seconds=120)
+    clock.advance(1)
+    assert lost(resent, clock(), resend_after_seconds=120)
+
+
 class JobLife(RuleBasedStateMachine):
     """Clients, workers and timers do what they like to one job, in any order; what is promised must hold."""
 
