@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 
 from local.azurite import Azurite
+from local.host import STREAM_GRACE_SECONDS
 from tests.integration.local_host import SampleHost, encoded, wait_for
 
 
@@ -74,3 +76,13 @@ def test_a_host_that_loses_its_storage_goes_on_when_it_is_back(
         host.queue("jobs").send_message(encoded("after"))
         host.wait_for_events("jobs", body="after")
         assert host.process.stop() == 0
+
+
+def test_an_open_stream_does_not_hold_up_the_end(azurite: Azurite, tmp_path: Path, host: SampleHost) -> None:
+    with ThreadPoolExecutor() as pool:
+        page = pool.submit(lambda: host.http.get("/hold"))
+        host.wait_for_events("hold", event="started")
+        host.process.signal(signal.SIGTERM)
+        wait_for(lambda: host.process.exit_status() == 0, seconds=STREAM_GRACE_SECONDS + 7)
+        with pytest.raises(httpx.HTTPError):
+            page.result().raise_for_status()
