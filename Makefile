@@ -36,7 +36,7 @@ check: setup ## Check format, lint, types and import rules
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo --no-color | tail -n 1
+	@$(BIN)/lint-imports --no-logo
 
 format: setup ## Format the code
 	@$(BIN)/ruff format .
@@ -58,7 +58,7 @@ $(INSTALLED): requirements.txt requirements-dev.txt requirements-conformance.txt
 	@touch $@
 
 $(STORAGE): package.json package-lock.json
-	@node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null \
+	@node -e 'process.exit(+(parseInt(process.versions.node) < 20))' 2>/dev/null \
 		|| { echo "Node.js 20 or newer is needed, for the storage emulator Azurite"; exit 1; }
 	@echo "installing Azurite into node_modules …"
 	@npm ci --no-audit --no-fund --loglevel=error

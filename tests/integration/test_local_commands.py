@@ -31,8 +31,13 @@ class Served:
                 stderr=output,
             )
 
-    def up(self) -> None:
-        wait_for(lambda: "Ctrl-C stops everything" in self.output.read_text(), 30)
+    def is_up(self) -> bool:
+        """Whether it came up; false once it ended instead, as when another process took one of its ports first."""
+        wait_for(lambda: self._says_so() or self.process.poll() is not None, 30)
+        return self._says_so()
+
+    def _says_so(self) -> bool:
+        return "Ctrl-C stops everything" in self.output.read_text()
 
     def has_ended(self) -> bool:
         ports = [self.port, *range(self.storage_port, self.storage_port + 3)]
@@ -43,8 +48,12 @@ class Served:
 def served(folder: Path) -> Iterator[Served]:
     folder.mkdir(exist_ok=True)
     stack = Served(folder)
+    for _ in range(3):
+        if stack.is_up():
+            break
+        stack = Served(folder)
     try:
-        stack.up()
+        assert stack.is_up(), stack.output.read_text()
         yield stack
     finally:
         stack.process.terminate()
