@@ -1,4 +1,4 @@
-"""How fast the ``synth`` engine is, and how much memory it takes: ``python -m bench.synth``."""
+"""How fast the ``synth`` engine is, and how much memory it takes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from bench.report import Goal, Section, Table
 from core.audio.spool import Spool
 from core.audio.wav import encode_wav
 from core.audio.waveform import gain_for_peak
@@ -19,6 +20,8 @@ STYLES = ("rock", "pop", "jazz", "electronic", "ballad")
 SHORT_SECONDS, LONG_SECONDS = 30.0, 600.0
 REPEATS = 5
 PEAK = 0.8
+SLOWEST = 300.0
+MEMORY_GROWTH = 1.1
 _MEMORY_PROGRAM = """
 import resource, sys
 from bench.synth import deliver, request_for
@@ -73,28 +76,27 @@ def peak_mib(stem_type: str, duration_seconds: float) -> float:
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) / 1024
 
 
-def run() -> str:
-    """Measure everything; a section of Markdown."""
-    lines = [
-        "## The synth engine",
-        "",
+def measure() -> Section:
+    """Measure every stem."""
+    speeds = {stem: (slowest_style(render, stem), slowest_style(deliver, stem)) for stem in STEMS}
+    memory = {stem: (peak_mib(stem, SHORT_SECONDS), peak_mib(stem, LONG_SECONDS)) for stem in STEMS}
+    rows = [[stem, *(f"{value:.0f}" for value in (*speeds[stem], *memory[stem]))] for stem in STEMS]
+    return Section(
+        "The synth engine",
         f"Seconds of audio per CPU-second on one thread: stems of {SHORT_SECONDS:g} s at 120 bpm, each in the slowest "
         f"of {len(STYLES)} styles, best of {REPEATS} runs. Memory is the peak of a whole process.",
-        "",
-        "| stem | render | with spool, WAV and SHA-256 | MiB at 30 s | MiB at 10 min |",
-        "|---|---:|---:|---:|---:|",
-    ]
-    for stem_type in STEMS:
-        speeds = [slowest_style(work, stem_type) for work in (render, deliver)]
-        memory = [peak_mib(stem_type, seconds) for seconds in (SHORT_SECONDS, LONG_SECONDS)]
-        cells = [f"{value:.0f}" for value in (*speeds, *memory)]
-        lines.append(f"| {stem_type} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
-
-
-def main() -> None:
-    print(run())
-
-
-if __name__ == "__main__":
-    main()
+        [Table(("stem", "render", "with spool, WAV and SHA-256", "MiB at 30 s", "MiB at 10 min"), rows)],
+        [
+            Goal(
+                f"at least {SLOWEST:g} s of audio a CPU-second for every stem, its file included",
+                min(delivered for _, delivered in speeds.values()),
+                SLOWEST,
+                at_least=True,
+            ),
+            Goal(
+                f"10 minutes take at most {MEMORY_GROWTH:g} times the memory of 30 seconds",
+                max(long / short for short, long in memory.values()),
+                MEMORY_GROWTH,
+            ),
+        ],
+    )

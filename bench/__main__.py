@@ -1,0 +1,117 @@
+"""``python -m bench`` measures everything and writes ``bench.md``; with names of sections it measures those."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.metadata
+import os
+import platform
+import signal
+import subprocess
+import sys
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.report import Section
+
+PROJECT = Path(__file__).resolve().parent.parent
+SECTIONS = {
+    "synth": "seconds of audio a CPU-second, and memory, of the synth engine",
+    "transactions": "storage transactions from a POST to its delivered callback",
+    "overhead": "an empty job here, with FastAPI's background tasks, and with Celery and Redis",
+    "import": "CPU time of a cold start of the http role",
+}
+_MODULES = {"import": "bench.imports"}  # the one name that no module can have
+_PACKAGES = (
+    "azure-functions", "fastapi", "pydantic", "numpy", "azure-storage-blob", "azure-storage-queue",
+    "azure-data-tables", "uvicorn", "celery", "redis",
+)  # fmt: skip
+
+
+def main() -> int:
+    """The exit status: 1 if a section could not be measured. A missed goal is a result, not an error."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of the `with` blocks, which end the processes
+    names = parser().parse_args().sections
+    measured = {name: measure(name) for name in names or SECTIONS}
+    if not names:
+        body = "\n".join(section.markdown() for section in measured.values() if section)
+        (PROJECT / "bench.md").write_text(f"{header()}\n{body}")
+        print("wrote bench.md", file=sys.stderr)
+    return 0 if all(measured.values()) else 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    sections = "\n".join(f"  {name:13} {what}" for name, what in SECTIONS.items())
+    top = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Measure how fast Stemworks is. Without a section: measure all, and write bench.md.",
+        epilog=f"sections:\n{sections}\n\noverhead needs requirements-bench.txt and redis-server on the PATH.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("sections", nargs="*", metavar="SECTION", type=section_name, help="print these alone")
+    return top
+
+
+def section_name(text: str) -> str:
+    """A known section's name."""
+    if text not in SECTIONS:
+        raise argparse.ArgumentTypeError(f"there is no section {text!r}; there is {', '.join(SECTIONS)}")
+    return text
+
+
+def measure(name: str) -> Section | None:
+    """Measure and print one section; ``None``, and the reason on standard error, if that failed."""
+    print(f"measuring: {name}", file=sys.stderr, flush=True)
+    try:
+        section: Section = importlib.import_module(_MODULES.get(name, f"bench.{name}")).measure()
+    except Exception:
+        traceback.print_exc()
+        return None
+    print(section.markdown(), flush=True)
+    return section
+
+
+def header() -> str:
+    """When, where and with what."""
+    found = {dist.metadata["Name"].lower(): dist.version for dist in importlib.metadata.distributions()}
+    versions = [f"{name} {found[name]}" for name in _PACKAGES if name in found]
+    return "\n".join(
+        [
+            "# Benchmarks",
+            "",
+            "Written by `python -m bench`; nobody types a number in here.",
+            "",
+            f"- Date: {datetime.now(UTC):%Y-%m-%d}",
+            f"- Python: {platform.python_version()} on {platform.system()} {platform.machine()}",
+            f"- CPU: {_cpu_model()}, {len(os.sched_getaffinity(0))} usable",
+            f"- Versions: {', '.join([*versions, *_programs()])}",
+            "",
+        ]
+    )
+
+
+def _cpu_model() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"
+
+
+def _programs() -> list[str]:
+    node = _first_line("node", "--version").lstrip("v")
+    redis = [word.removeprefix("v=") for word in _first_line("redis-server", "--version").split() if "v=" in word]
+    return [f"Node.js {node}"] * bool(node) + [f"redis-server {redis[0]}"] * bool(redis)
+
+
+def _first_line(*command: str) -> str:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.partition("\n")[0]
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
