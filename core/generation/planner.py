@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -18,19 +19,19 @@ from core.webhooks.address_guard import check_url
 _OVERHEAD_SECONDS = 0.5  # from the queue to the first block, and the upload
 
 
+@dataclass(frozen=True)
 class GenerationPlanner:
     """Makes jobs out of generation requests."""
 
-    def __init__(self, engines: Engines, clock: Clock, draw_seed: Callable[[], int], settings: Settings) -> None:
-        self._engines = engines
-        self._clock = clock
-        self._draw_seed = draw_seed
-        self._settings = settings
+    engines: Engines
+    clock: Clock
+    draw_seed: Callable[[], int]
+    settings: Settings
 
     def plan(self, request: GenerationRequest, *, job_id: str, payload: str = "standard") -> Job:
         """The job for ``request``. Raises ``InvalidRequest`` or ``LicenceRefused``."""
         engine = self._engine(request)
-        now = self._clock()
+        now = self.clock()
         retention = self._retention(request)
         audio_file_id = request.audio_file_id or job_id
         return Job(
@@ -45,7 +46,7 @@ class GenerationPlanner:
             audio_file_id=audio_file_id,
             folder=f"{audio_file_id}/generated/{job_id}/",
             callback=self._callback(request, payload),
-            attempts_allowed=self._settings.job_attempts,
+            attempts_allowed=self.settings.job_attempts,
             estimated_seconds=_estimate(request, engine),
             created_at=now,
             updated_at=now,
@@ -55,8 +56,8 @@ class GenerationPlanner:
         )
 
     def _engine(self, request: GenerationRequest) -> EngineInfo:
-        name = request.engine or self._settings.default_generation_engine
-        known = {info.name: info for info in self._engines.catalogue() if info.task == "generation"}
+        name = request.engine or self.settings.default_generation_engine
+        known = {info.name: info for info in self.engines.catalogue() if info.task == "generation"}
         if name not in known:
             detail = f"there is no generation engine {name!r}; there is {', '.join(sorted(known))}"
             raise InvalidRequest([FieldError("/engine", detail)])
@@ -73,22 +74,22 @@ class GenerationPlanner:
         settled = request.model_dump(mode="json", exclude={"callback_url", "callback_events"})
         settled["engine"] = engine.name
         if settled["parameters"]["random_seed"] is None:
-            settled["parameters"]["random_seed"] = self._draw_seed()
+            settled["parameters"]["random_seed"] = self.draw_seed()
         return settled
 
     def _callback(self, request: GenerationRequest, payload: str) -> Callback | None:
         if request.callback_url is None:
             return None
         try:
-            check_url(request.callback_url, allow_private=self._settings.allow_private_callbacks)
+            check_url(request.callback_url, allow_private=self.settings.allow_private_callbacks)
         except AddressRefused as error:
             raise InvalidRequest([FieldError("/callback_url", error.detail)]) from None
         return Callback(url=request.callback_url, events=request.callback_events, payload=payload)
 
     def _retention(self, request: GenerationRequest) -> int:
-        longest = self._settings.longest_retention_seconds
+        longest = self.settings.longest_retention_seconds
         if request.expires_in_seconds is None:
-            return self._settings.retention_seconds
+            return self.settings.retention_seconds
         if request.expires_in_seconds > longest:
             raise InvalidRequest([FieldError("/expires_in_seconds", f"must be 60 to {longest} seconds")])
         return request.expires_in_seconds

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import IO, TYPE_CHECKING
 
@@ -26,16 +27,16 @@ _IN_MEMORY_BYTES = 4 * 2**20
 _PIECE_BYTES = 2**20
 
 
+@dataclass(frozen=True)
 class GenerationWorker:
     """A ``Worker`` for generation jobs."""
 
-    def __init__(self, engines: Engines, blobs: Blobs) -> None:
-        self._engines = engines
-        self._blobs = blobs
+    engines: Engines
+    blobs: Blobs
 
     def run(self, job: Job, progress: Progress) -> None:
         """Make every stem that is not in storage yet; a stem's name says where it is, so a second run finds it."""
-        engine = self._engines.generation(job.engine.name)
+        engine = self.engines.generation(job.engine.name)
         requests = stem_requests(job)
         for index, request in enumerate(requests):
             output = self._finished(job, request) if job.attempt > 1 else None
@@ -44,7 +45,7 @@ class GenerationWorker:
             progress.produced(output)
 
     def _finished(self, job: Job, request: StemRequest) -> Output | None:
-        found = self._blobs.properties(AUDIO_FILES, job.folder + _file_name(request))
+        found = self.blobs.properties(AUDIO_FILES, job.folder + _file_name(request))
         return Output.model_validate_json(found.metadata["output"]) if found else None
 
     def _make(
@@ -59,7 +60,7 @@ class GenerationWorker:
             digest = _encode(spool, engine, file)
             progress.report(done + share, "storing", f"{request.stem_type}: storing the file")
             output = self._describe(job, engine, request, spool.frames, digest)
-            self._blobs.write(
+            self.blobs.write(
                 AUDIO_FILES,
                 job.folder + output.name,
                 partial(_pieces, file),
@@ -74,7 +75,7 @@ class GenerationWorker:
         return Output(
             name=name,
             stem_type=request.stem_type,
-            blob_url=self._blobs.url(AUDIO_FILES, job.folder + name),
+            blob_url=self.blobs.url(AUDIO_FILES, job.folder + name),
             file_size_bytes=wav_size_bytes(frames, engine.info.channels),
             format="wav",
             sample_rate=engine.info.sample_rate,

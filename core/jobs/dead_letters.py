@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import ValidationError
@@ -34,14 +35,14 @@ class DeadLetter(Model):
     replayed_at: datetime | None = None
 
 
+@dataclass(frozen=True)
 class DeadLetters:
     """The dead letters, in a table."""
 
-    def __init__(self, table: Table, queues: Queues, runner: JobRunner, clock: Clock) -> None:
-        self._table = table
-        self._queues = queues
-        self._runner = runner
-        self._clock = clock
+    table: Table
+    queues: Queues
+    runner: JobRunner
+    clock: Clock
 
     def record(self, queue: str, message_id: str, body: str) -> DeadLetter:
         """Keep a message, and fail the job it was about. Twice the same message makes one letter."""
@@ -52,30 +53,30 @@ class DeadLetters:
             queue=queue,
             body=body[:_KEPT_CHARACTERS],
             job_id=_job_id(body),
-            died_at=self._clock(),
+            died_at=self.clock(),
         )
         self._store(letter)
         if letter.job_id and queue in WORK_QUEUES:
-            self._runner.give_up(letter.job_id, MessageFailed(f"the message in {queue} failed too often"))
+            self.runner.give_up(letter.job_id, MessageFailed(f"the message in {queue} failed too often"))
         return letter
 
     def page(self, limit: int) -> list[DeadLetter]:
         """The dead letters, at most ``limit``."""
-        return [_decode(row) for row in self._table.scan(_PARTITION, "", "~", limit)]
+        return [_decode(row) for row in self.table.scan(_PARTITION, "", "~", limit)]
 
     def replay(self, dead_letter_id: str) -> DeadLetter:
         """Send the message to its queue again. Raises ``DeadLetterNotFound``."""
         try:
-            letter = _decode(self._table.get(_PARTITION, dead_letter_id))
+            letter = _decode(self.table.get(_PARTITION, dead_letter_id))
         except RowNotFound:
             raise DeadLetterNotFound(f"there is no dead letter {dead_letter_id!r}") from None
-        self._queues.send(letter.queue, letter.body)
-        replayed = letter.evolve(replayed_at=self._clock())
+        self.queues.send(letter.queue, letter.body)
+        replayed = letter.evolve(replayed_at=self.clock())
         self._store(replayed)
         return replayed
 
     def _store(self, letter: DeadLetter) -> None:
-        self._table.commit(_PARTITION, Replace(letter.dead_letter_id, letter.model_dump_json()))
+        self.table.commit(_PARTITION, Replace(letter.dead_letter_id, letter.model_dump_json()))
 
 
 def _decode(row: Row) -> DeadLetter:

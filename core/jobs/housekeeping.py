@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from core.errors import RowChanged, RowNotFound
@@ -32,52 +33,49 @@ def lost(job: Job, now: datetime, resend_after_seconds: float) -> bool:
     return now - job.sent_at >= patience
 
 
+@dataclass(frozen=True)
 class Housekeeping:
     """Keeps jobs from being lost and files from being kept too long."""
 
-    def __init__(
-        self, jobs: JobStore, service: JobService, idempotency: Idempotency, queues: Queues, clock: Clock,
-        settings: Settings,
-    ) -> None:  # fmt: skip
-        self._jobs = jobs
-        self._service = service
-        self._idempotency = idempotency
-        self._queues = queues
-        self._clock = clock
-        self._settings = settings
+    jobs: JobStore
+    service: JobService
+    idempotency: Idempotency
+    queues: Queues
+    clock: Clock
+    settings: Settings
 
     def recover(self) -> int:
         """Send a new message for every job that is lost; returns how many."""
-        now = self._clock()
+        now = self.clock()
         recovered = 0
         for job in self._unfinished(now):
-            if lost(job, now, self._settings.resend_after_seconds) and self._resend(job):
+            if lost(job, now, self.settings.resend_after_seconds) and self._resend(job):
                 recovered += 1
         return recovered
 
     def expire(self) -> int:
         """Remove the files of ended jobs that are past their time, and old idempotency keys; returns how many jobs."""
         expired = 0
-        for job in self._jobs.due(self._clock()):
-            self._service.remove_files(job)
+        for job in self.jobs.due(self.clock()):
+            self.service.remove_files(job)
             try:
-                self._jobs.replace(job, job.expired(self._clock()))
+                self.jobs.replace(job, job.expired(self.clock()))
                 expired += 1
             except (RowChanged, RowNotFound):
                 log.info("job %s changed while it expired", job.job_id)
-        self._idempotency.expire()
+        self.idempotency.expire()
         return expired
 
     def _unfinished(self, now: datetime) -> Iterator[Job]:
-        shortest = timedelta(seconds=self._settings.resend_after_seconds)
-        yield from self._jobs.waiting(JobStatus.QUEUED, now - shortest)
-        yield from self._jobs.waiting(JobStatus.PROCESSING, now)
+        shortest = timedelta(seconds=self.settings.resend_after_seconds)
+        yield from self.jobs.waiting(JobStatus.QUEUED, now - shortest)
+        yield from self.jobs.waiting(JobStatus.PROCESSING, now)
 
     def _resend(self, job: Job) -> bool:
         try:
-            self._jobs.replace(job, job.resent(self._clock()))
+            self.jobs.replace(job, job.resent(self.clock()))
         except (RowChanged, RowNotFound):
             return False  # somebody holds it after all
-        self._queues.send(job.queue, JobMessage(job_id=job.job_id).model_dump_json())
+        self.queues.send(job.queue, JobMessage(job_id=job.job_id).model_dump_json())
         log.warning("job %s (%s): nobody held it, sent again", job.job_id, job.status)
         return True

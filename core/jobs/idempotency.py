@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -36,13 +37,13 @@ class _Record(Model):
     answer: StoredAnswer | None = None
 
 
+@dataclass(frozen=True)
 class Idempotency:
     """Answers by key, in a table: a row a key, and one that places it by its age."""
 
-    def __init__(self, table: Table, clock: Clock, new_id: Callable[[], str]) -> None:
-        self._table = table
-        self._clock = clock
-        self._new_id = new_id
+    table: Table
+    clock: Clock
+    new_id: Callable[[], str]
 
     def answer(self, key: str, fingerprint: str, make: Callable[[str], StoredAnswer]) -> StoredAnswer:
         """The stored answer to ``key``, or the one that ``make(job_id)`` gives, which is then stored.
@@ -51,10 +52,10 @@ class Idempotency:
         first request with it is being answered. An error of ``make`` leaves the key free.
         """
         row = hashlib.sha256(key.encode()).hexdigest()
-        record = _Record(fingerprint=fingerprint, job_id=self._new_id(), started_at=self._clock())
+        record = _Record(fingerprint=fingerprint, job_id=self.new_id(), started_at=self.clock())
         new = (Insert(row, record.model_dump_json()), Insert(_age(row, record), ""))
         try:
-            etag, _ = self._table.commit(_PARTITION, *new)
+            etag, _ = self.table.commit(_PARTITION, *new)
         except RowExists:
             record, etag = self._known(row, fingerprint)
             if record.answer:
@@ -62,33 +63,33 @@ class Idempotency:
         try:
             answer = make(record.job_id)
         except Exception:
-            self._table.commit(_PARTITION, Remove(row), Remove(_age(row, record)))
+            self.table.commit(_PARTITION, Remove(row), Remove(_age(row, record)))
             raise
-        self._table.commit(_PARTITION, Replace(row, record.evolve(answer=answer).model_dump_json(), etag))
+        self.table.commit(_PARTITION, Replace(row, record.evolve(answer=answer).model_dump_json(), etag))
         return answer
 
     def expire(self) -> int:
         """Forget the keys that are older than a day; returns how many."""
-        stop = f"age:{(self._clock() - _KEPT).isoformat()}"
-        aged = self._table.scan(_PARTITION, "age:", stop, 1000)
+        stop = f"age:{(self.clock() - _KEPT).isoformat()}"
+        aged = self.table.scan(_PARTITION, "age:", stop, 1000)
         for age in aged:
-            self._table.commit(_PARTITION, Remove(age.key), Remove(age.key.rpartition(":")[2]))
+            self.table.commit(_PARTITION, Remove(age.key), Remove(age.key.rpartition(":")[2]))
         return len(aged)
 
     def _known(self, row: str, fingerprint: str) -> tuple[_Record, str]:
-        found = self._table.get(_PARTITION, row)
+        found = self.table.get(_PARTITION, row)
         record = _Record.model_validate_json(found.document)
         if record.fingerprint != fingerprint:
             raise IdempotencyMismatch
         if record.answer:
             return record, found.etag
-        if self._clock() - record.started_at < _TAKEOVER:
+        if self.clock() - record.started_at < _TAKEOVER:
             raise IdempotencyInFlight
         return record, self._take_over(row, record, found.etag)
 
     def _take_over(self, row: str, record: _Record, etag: str) -> str:
         try:
-            return self._table.commit(_PARTITION, Replace(row, record.model_dump_json(), etag))[0]
+            return self.table.commit(_PARTITION, Replace(row, record.model_dump_json(), etag))[0]
         except RowChanged:
             raise IdempotencyInFlight from None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from core.errors import (
@@ -49,19 +50,16 @@ class Announcer(Protocol):
         ...
 
 
+@dataclass(frozen=True)
 class JobRunner:
     """Runs the jobs whose messages a queue function receives."""
 
-    def __init__(
-        self, jobs: JobStore, queues: Queues, announcer: Announcer, workers: Mapping[JobKind, Worker], clock: Clock,
-        settings: Settings,
-    ) -> None:  # fmt: skip
-        self._jobs = jobs
-        self._queues = queues
-        self._announcer = announcer
-        self._workers = workers
-        self._clock = clock
-        self._settings = settings
+    jobs: JobStore
+    queues: Queues
+    announcer: Announcer
+    workers: Mapping[JobKind, Worker]
+    clock: Clock
+    settings: Settings
 
     def run(self, job_id: str) -> None:
         """Make one attempt. Returns when the message is done with; raises when it should come again."""
@@ -71,32 +69,32 @@ class JobRunner:
         progress = self._progress(job)
         try:
             with progress.flushing():
-                self._workers[job.kind].run(job, progress)
+                self.workers[job.kind].run(job, progress)
                 progress.check()
         except CancelRequested:
-            self._finish(progress, lambda held: held.canceled(self._clock()))
+            self._finish(progress, lambda held: held.canceled(self.clock()))
         except LeaseLost as error:
             log.warning("job %s: attempt %s stops: %s", job_id, job.attempt, error)
         except Exception as error:  # noqa: BLE001 - whatever broke, the job must say so
             self._fail(progress, error)
         else:
-            self._finish(progress, lambda held: held.completed(self._clock()))
+            self._finish(progress, lambda held: held.completed(self.clock()))
 
     def give_up(self, job_id: str, error: StemworksError) -> None:
         """Fail a job whose message went to the poison queue, unless an attempt is alive or it has ended."""
         try:
-            job = self._jobs.get(job_id)
+            job = self.jobs.get(job_id)
         except JobNotFound:
             return
-        if not job.status.ended and not job.leased(self._clock()):
-            self._end(job, job.failed(JobError.of(error), self._clock()))
+        if not job.status.ended and not job.leased(self.clock()):
+            self._end(job, job.failed(JobError.of(error), self.clock()))
 
     # Claiming
 
     def _claim(self, job_id: str) -> Job | None:
         while True:
             try:
-                job = self._jobs.get(job_id)
+                job = self.jobs.get(job_id)
                 return self._claim_once(job)
             except JobNotFound:
                 log.info("job %s was deleted before it started", job_id)
@@ -105,9 +103,9 @@ class JobRunner:
                 continue  # somebody wrote it between the two lines above: look again
 
     def _claim_once(self, job: Job) -> Job | None:
-        now = self._clock()
+        now = self.clock()
         if job.status.ended:
-            self._announcer.announce(job, replay=True)  # the attempt that ended it may have died before it could
+            self.announcer.announce(job, replay=True)  # the attempt that ended it may have died before it could
             return None
         if job.leased(now):
             self._come_back_later(job)
@@ -119,12 +117,12 @@ class JobRunner:
             error = AttemptsExhausted(f"{job.attempt} attempts ended without a result, the last one without a word")
             self._end(job, job.failed(JobError.of(error), now))
             return None
-        return self._jobs.replace(job, job.claimed(now, self._settings.job_lease_seconds))
+        return self.jobs.replace(job, job.claimed(now, self.settings.job_lease_seconds))
 
     def _come_back_later(self, job: Job) -> None:
         """Another attempt is alive. A copy of the message returns when its lease would end, should it die."""
         assert job.lease_expires_at is not None
-        wait = (job.lease_expires_at - self._clock()).total_seconds()
+        wait = (job.lease_expires_at - self.clock()).total_seconds()
         self._send(job, wait + 1)
 
     # Ending
@@ -134,9 +132,9 @@ class JobRunner:
         log.warning("job %s: attempt %s failed", job.job_id, job.attempt, exc_info=error)
         described = describe(error)
         if decide(error, job.attempt, job.attempts_allowed) is Decision.GIVE_UP:
-            self._finish(progress, lambda held: held.failed(described, self._clock()))
+            self._finish(progress, lambda held: held.failed(described, self.clock()))
         else:
-            self._finish(progress, lambda held: held.released(described, self._clock()))
+            self._finish(progress, lambda held: held.released(described, self.clock()))
 
     def _finish(self, progress: Progress, step: Callable[[Job], Job]) -> None:
         """Store how the attempt ended, then tell the client, or send the message of the next attempt."""
@@ -144,7 +142,7 @@ class JobRunner:
         if job is None:
             return
         if job.status.ended:
-            self._announcer.announce(job)
+            self.announcer.announce(job)
         else:
             self._send(job, delay_seconds(job.attempt))
 
@@ -153,13 +151,13 @@ class JobRunner:
         while True:
             held = progress.job
             try:
-                return self._jobs.replace(held, step(progress.current))
+                return self.jobs.replace(held, step(progress.current))
             except (RowChanged, RowNotFound):
                 progress.catch_up()
             try:
                 progress.check()
             except CancelRequested:
-                step = _cancel_at(self._clock)
+                step = _cancel_at(self.clock)
             except DeadlineExceeded:
                 pass  # it is over anyway; the result stands
             except AttemptStopped as stop:
@@ -167,20 +165,20 @@ class JobRunner:
                 return None
 
     def _end(self, before: Job, after: Job) -> None:
-        self._announcer.announce(self._jobs.replace(before, after))
+        self.announcer.announce(self.jobs.replace(before, after))
 
     def _send(self, job: Job, delay: float) -> None:
-        self._queues.send(job.queue, JobMessage(job_id=job.job_id).model_dump_json(), delay)
+        self.queues.send(job.queue, JobMessage(job_id=job.job_id).model_dump_json(), delay)
 
     def _progress(self, job: Job) -> Progress:
         return Progress(
             job,
-            self._jobs,
-            self._clock,
-            lease_seconds=self._settings.job_lease_seconds,
-            deadline_seconds=self._settings.job_deadline_seconds,
-            interval_seconds=self._settings.progress_interval_seconds,
-            announce=self._announcer.announce,
+            self.jobs,
+            self.clock,
+            lease_seconds=self.settings.job_lease_seconds,
+            deadline_seconds=self.settings.job_deadline_seconds,
+            interval_seconds=self.settings.progress_interval_seconds,
+            announce=self.announcer.announce,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 
 from core.errors import (
@@ -27,18 +28,16 @@ log = logging.getLogger(__name__)
 _LINK_LIFE = timedelta(minutes=30)
 
 
+@dataclass(frozen=True)
 class JobService:
     """Jobs as their clients see them."""
 
-    def __init__(
-        self, jobs: JobStore, queues: Queues, blobs: Blobs, announcer: Announcer, clock: Clock, settings: Settings
-    ) -> None:
-        self._jobs = jobs
-        self._queues = queues
-        self._blobs = blobs
-        self._announcer = announcer
-        self._clock = clock
-        self._settings = settings
+    jobs: JobStore
+    queues: Queues
+    blobs: Blobs
+    announcer: Announcer
+    clock: Clock
+    settings: Settings
 
     def submit(self, job: Job) -> Job:
         """Store the job and send its message; a job that is there already with the same body is returned instead.
@@ -47,9 +46,9 @@ class JobService:
         Raises ``JobConflict`` if the id is taken by another body, ``StorageUnavailable`` if nothing was stored.
         """
         try:
-            stored = self._jobs.insert(job)
+            stored = self.jobs.insert(job)
         except RowExists:
-            existing = self._jobs.get(job.job_id)
+            existing = self.jobs.get(job.job_id)
             if existing.fingerprint != job.fingerprint:
                 raise JobConflict(f"job {job.job_id} was submitted before with another body") from None
             if existing.created_at != job.created_at:
@@ -60,40 +59,40 @@ class JobService:
 
     def get(self, job_id: str) -> Job:
         """Read a job. Raises ``JobNotFound``."""
-        return self._jobs.get(job_id)
+        return self.jobs.get(job_id)
 
     def page(self, status: JobStatus | None, kind: JobKind | None, limit: int, cursor: str | None) -> JobPage:
         """One page of a list, newest first."""
-        return self._jobs.page(status=status, kind=kind, limit=limit, cursor=cursor)
+        return self.jobs.page(status=status, kind=kind, limit=limit, cursor=cursor)
 
     def position(self, job: Job) -> int | None:
         """The job's place among the waiting ones of its kind, 1 for the next; ``None`` once it has started."""
-        return self._jobs.position(job) if job.status is JobStatus.QUEUED else None
+        return self.jobs.position(job) if job.status is JobStatus.QUEUED else None
 
     def cancel(self, job_id: str) -> Job:
         """Cancel a queued job at once, ask a running one to stop. Raises ``JobStateConflict`` for one that ended."""
-        canceled = self._change(job_id, lambda job: job.cancel(self._clock()))
+        canceled = self._change(job_id, lambda job: job.cancel(self.clock()))
         if canceled.status is JobStatus.CANCELED:
-            self._announcer.announce(canceled)
+            self.announcer.announce(canceled)
         return canceled
 
     def retry(self, job_id: str) -> Job:
         """Queue a failed or canceled job again; stems that are finished are not made again."""
-        job = self._change(job_id, lambda job: job.retried(self._clock(), self._settings.job_attempts))
+        job = self._change(job_id, lambda job: job.retried(self.clock(), self.settings.job_attempts))
         self._send(job)
         return job
 
     def delete(self, job_id: str) -> None:
         """Remove an ended job and its files. Raises ``JobStateConflict`` while it may still run."""
-        job = self._jobs.get(job_id)
+        job = self.jobs.get(job_id)
         if not job.status.ended:
             raise JobStateConflict(f"job {job_id} is {job.status}; cancel it first, then delete it")
         self.remove_files(job)
-        self._jobs.remove(job)
+        self.jobs.remove(job)
 
     def remove_files(self, job: Job) -> int:
         """Delete what the job wrote; returns how many files there were."""
-        return self._blobs.remove_all(AUDIO_FILES, job.folder)
+        return self.blobs.remove_all(AUDIO_FILES, job.folder)
 
     def output(self, job: Job, name: str) -> Output:
         """The job's file of this name. Raises ``FileNotFound`` or ``FilesExpired``."""
@@ -111,25 +110,23 @@ class JobService:
 
     def signed_url(self, job: Job, output: Output) -> str:
         """An address to read the file from, for half an hour."""
-        expires_at = self._clock() + _LINK_LIFE
-        return self._blobs.signed_url(
-            AUDIO_FILES, job.folder + output.name, expires_at=expires_at, filename=output.name
-        )
+        expires_at = self.clock() + _LINK_LIFE
+        return self.blobs.signed_url(AUDIO_FILES, job.folder + output.name, expires_at=expires_at, filename=output.name)
 
     def read(self, job: Job, output: Output) -> Iterator[bytes]:
         """The file's content."""
-        return self._blobs.read(AUDIO_FILES, job.folder + output.name)
+        return self.blobs.read(AUDIO_FILES, job.folder + output.name)
 
     def _change(self, job_id: str, step: Callable[[Job], Job]) -> Job:
         while True:
-            job = self._jobs.get(job_id)
+            job = self.jobs.get(job_id)
             try:
-                return self._jobs.replace(job, step(job))
+                return self.jobs.replace(job, step(job))
             except RowChanged:
                 continue
 
     def _send(self, job: Job) -> None:
         try:
-            self._queues.send(job.queue, JobMessage(job_id=job.job_id).model_dump_json())
+            self.queues.send(job.queue, JobMessage(job_id=job.job_id).model_dump_json())
         except StorageUnavailable as error:
             log.warning("job %s is stored, its message could not be sent; housekeeping will: %s", job.job_id, error)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from azure.core.exceptions import (
     AzureError,
@@ -30,7 +30,6 @@ _AZURITE = (
     "QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;TableEndpoint=http://127.0.0.1:10002/devstoreaccount1;"
 )
 
-CLIENT_OPTIONS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 30}
 # Three tries within about a second: longer outages are the caller's to wait for (503) or the queue's (another attempt).
 # The storage SDKs wait initial_backoff + increment_base ** try, so these come to 0.7 and 0.45 s.
 RETRY_OPTIONS: dict[str, Any] = {
@@ -52,6 +51,24 @@ def connection_string(settings: Settings) -> str | None:
         "no storage account: set AzureWebJobsStorage to a connection string, or AzureWebJobsStorage__accountName"
         " to reach an account by identity"
     )
+
+
+class _ServiceClient(Protocol):
+    def __init__(self, account_url: str, credential: Any, **options: Any) -> None: ...
+
+    @classmethod
+    def from_connection_string(cls, conn_str: str, **options: Any) -> Self: ...
+
+
+C = TypeVar("C", bound=_ServiceClient)
+
+
+def service_client(kind: type[C], service: str, settings: Settings, **options: Any) -> C:
+    """The SDK's client for the account's ``blob``, ``queue`` or ``table`` service."""
+    options = {"connection_timeout": 5, "read_timeout": 30, **options}
+    if connection := connection_string(settings):
+        return kind.from_connection_string(connection, **options)
+    return kind(endpoint(settings, service), credential=credential(settings), **options)
 
 
 def endpoint(settings: Settings, service: str) -> str:

@@ -20,14 +20,7 @@ from azure.storage.blob import (
 from core.errors import BlobNotFound
 from core.ports import BlobProperties
 from core.settings import Settings
-from core.storage.azure_account import (
-    CLIENT_OPTIONS,
-    RETRY_OPTIONS,
-    connection_string,
-    credential,
-    endpoint,
-    translated_errors,
-)
+from core.storage.azure_account import RETRY_OPTIONS, service_client, translated_errors
 
 _SINGLE_WRITE_BYTES = 8 * 2**20  # a file up to this size is one transaction
 _BLOCK_BYTES = 4 * 2**20
@@ -37,12 +30,9 @@ _DELEGATION_LIFE = timedelta(hours=6)
 
 def blob_service(settings: Settings) -> BlobServiceClient:
     """A client for the account's blobs."""
-    options = CLIENT_OPTIONS | RETRY_OPTIONS
-    options |= {"max_single_put_size": _SINGLE_WRITE_BYTES, "max_block_size": _BLOCK_BYTES}
-    options |= {"max_single_get_size": _BLOCK_BYTES, "max_chunk_get_size": _BLOCK_BYTES}
-    if connection := connection_string(settings):
-        return BlobServiceClient.from_connection_string(connection, **options)
-    return BlobServiceClient(endpoint(settings, "blob"), credential=credential(settings), **options)
+    sizes = {"max_single_put_size": _SINGLE_WRITE_BYTES, "max_block_size": _BLOCK_BYTES}
+    sizes |= {"max_single_get_size": _BLOCK_BYTES, "max_chunk_get_size": _BLOCK_BYTES}
+    return service_client(BlobServiceClient, "blob", settings, **RETRY_OPTIONS, **sizes)
 
 
 class AzureBlobs:

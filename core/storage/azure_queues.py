@@ -8,24 +8,14 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import QueueClient, QueueServiceClient, TextBase64EncodePolicy
 
 from core.settings import Settings
-from core.storage.azure_account import (
-    CLIENT_OPTIONS,
-    RETRY_OPTIONS,
-    connection_string,
-    credential,
-    endpoint,
-    translated_errors,
-)
+from core.storage.azure_account import RETRY_OPTIONS, service_client, translated_errors
 
 _FOR_EVER = -1
 
 
 def queue_service(settings: Settings) -> QueueServiceClient:
     """A client for the account's queues."""
-    options = CLIENT_OPTIONS | RETRY_OPTIONS
-    if connection := connection_string(settings):
-        return QueueServiceClient.from_connection_string(connection, **options)
-    return QueueServiceClient(endpoint(settings, "queue"), credential=credential(settings), **options)
+    return service_client(QueueServiceClient, "queue", settings, **RETRY_OPTIONS)
 
 
 class AzureQueues:

@@ -11,14 +11,7 @@ from azure.data.tables import TableClient, TableServiceClient, TableTransactionE
 from core.errors import RowChanged, RowExists, RowNotFound, StorageError
 from core.ports import Change, Insert, Remove, Row
 from core.settings import Settings
-from core.storage.azure_account import (
-    CLIENT_OPTIONS,
-    TABLE_RETRY_OPTIONS,
-    connection_string,
-    credential,
-    endpoint,
-    translated_errors,
-)
+from core.storage.azure_account import TABLE_RETRY_OPTIONS, service_client, translated_errors
 
 _STATUS_ERRORS: dict[int, type[StorageError]] = {404: RowNotFound, 409: RowExists, 412: RowChanged}
 _LONGEST_DOCUMENT = 32_000  # characters of one string property; storage allows 32 Ki
@@ -26,10 +19,7 @@ _LONGEST_DOCUMENT = 32_000  # characters of one string property; storage allows 
 
 def table_service(settings: Settings) -> TableServiceClient:
     """A client for the account's tables."""
-    options = CLIENT_OPTIONS | TABLE_RETRY_OPTIONS
-    if connection := connection_string(settings):
-        return TableServiceClient.from_connection_string(connection, **options)
-    return TableServiceClient(endpoint(settings, "table"), credential=credential(settings), **options)
+    return service_client(TableServiceClient, "table", settings, **TABLE_RETRY_OPTIONS)
 
 
 class AzureTable:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from core.errors import DeliveryNotFound, JobNotFound, RowChanged, RowNotFound
@@ -46,25 +47,22 @@ class Delivery(Model):
     next_try_at: datetime | None = None
 
 
+@dataclass(frozen=True)
 class Deliveries:
     """Delivers events and keeps the log of it."""
 
-    def __init__(
-        self, table: Table, jobs: JobStore, queues: Queues, sender: Sender, clock: Clock, chance: Callable[[], float],
-        settings: Settings,
-    ) -> None:  # fmt: skip
-        self._table = table
-        self._jobs = jobs
-        self._queues = queues
-        self._sender = sender
-        self._clock = clock
-        self._chance = chance
-        self._settings = settings
+    table: Table
+    jobs: JobStore
+    queues: Queues
+    sender: Sender
+    clock: Clock
+    chance: Callable[[], float]
+    settings: Settings
 
     def deliver(self, message: CallbackMessage) -> DeliveryStatus | None:
         """Make one try. ``None`` if there is nothing to tell (any more)."""
         try:
-            job = self._jobs.get(message.job_id)
+            job = self.jobs.get(message.job_id)
         except JobNotFound:
             return None
         if job.callback is None or job.callback.disabled:
@@ -79,32 +77,32 @@ class Deliveries:
 
     def of_job(self, job_id: str) -> list[Delivery]:
         """Every delivery of a job."""
-        return [_decode(row) for row in self._table.scan(job_id, "", "~", 1000)]
+        return [_decode(row) for row in self.table.scan(job_id, "", "~", 1000)]
 
     def redeliver(self, job_id: str, delivery_id: str) -> Delivery:
         """Queue the event once more, whatever came of it so far. Raises ``DeliveryNotFound``."""
         try:
-            delivery = _decode(self._table.get(job_id, delivery_id))
+            delivery = _decode(self.table.get(job_id, delivery_id))
         except RowNotFound:
             raise DeliveryNotFound(f"job {job_id} has no delivery {delivery_id!r}") from None
-        queued = delivery.evolve(status=DeliveryStatus.RETRYING, next_try_at=self._clock())
+        queued = delivery.evolve(status=DeliveryStatus.RETRYING, next_try_at=self.clock())
         self._log(queued)
         message = CallbackMessage(job_id=job_id, event=delivery.event, sequence=delivery.sequence, try_number=1)
-        self._queues.send(CALLBACKS, message.evolve(try_number=len(delivery.tries) + 1).model_dump_json())
+        self.queues.send(CALLBACKS, message.evolve(try_number=len(delivery.tries) + 1).model_dump_json())
         return queued
 
     def forget(self, job_id: str) -> None:
         """Remove the log of a job."""
-        while rows := self._table.scan(job_id, "", "~", _LARGEST_COMMIT):
-            self._table.commit(job_id, *(Remove(row.key) for row in rows))
+        while rows := self.table.scan(job_id, "", "~", _LARGEST_COMMIT):
+            self.table.commit(job_id, *(Remove(row.key) for row in rows))
 
     def _try(self, job: Job, message: CallbackMessage, delivery: Delivery) -> DeliveryStatus:
-        now = self._clock()
+        now = self.clock()
         body = build_payload(job, message.event)
-        headers = signed_headers(self._settings.webhook_secrets, delivery.delivery_id, now, body)
-        outcome = self._sender.post(delivery.url, body, headers)
-        schedule = self._settings.callback_retry_seconds
-        verdict = judge(outcome, message.event, message.try_number, schedule, self._chance())
+        headers = signed_headers(self.settings.webhook_secrets, delivery.delivery_id, now, body)
+        outcome = self.sender.post(delivery.url, body, headers)
+        schedule = self.settings.callback_retry_seconds
+        verdict = judge(outcome, message.event, message.try_number, schedule, self.chance())
         status = self._log(_tried(delivery, outcome, verdict, now))
         log.info("job %s: %s to %s: %s", job.job_id, message.event, delivery.url, status)
         self._follow_up(job, message, verdict)
@@ -113,7 +111,7 @@ class Deliveries:
     def _follow_up(self, job: Job, message: CallbackMessage, verdict: Verdict) -> None:
         if verdict.delay_seconds is not None:
             again = message.evolve(try_number=message.try_number + 1, replay=False)
-            self._queues.send(CALLBACKS, again.model_dump_json(), verdict.delay_seconds)
+            self.queues.send(CALLBACKS, again.model_dump_json(), verdict.delay_seconds)
         elif verdict.status is DeliveryStatus.DISABLED:
             self._disable(job)
 
@@ -121,17 +119,17 @@ class Deliveries:
         while job.callback and not job.callback.disabled:
             off = job.evolve(callback=job.callback.evolve(disabled=True), revision=job.revision + 1)
             try:
-                self._jobs.replace(job, off)
+                self.jobs.replace(job, off)
                 return
             except RowChanged:
-                job = self._jobs.get(job.job_id)
+                job = self.jobs.get(job.job_id)
 
     def _known(self, message: CallbackMessage) -> Delivery | None:
         """The log so far. The first try of a first announcement has none, and is spared the look."""
         if message.try_number == 1 and not message.replay:
             return None
         try:
-            return _decode(self._table.get(message.job_id, _delivery_id(message)))
+            return _decode(self.table.get(message.job_id, _delivery_id(message)))
         except RowNotFound:
             return None
 
@@ -146,7 +144,7 @@ class Deliveries:
         )
 
     def _log(self, delivery: Delivery) -> DeliveryStatus:
-        self._table.commit(delivery.job_id, Replace(delivery.delivery_id, delivery.model_dump_json()))
+        self.table.commit(delivery.job_id, Replace(delivery.delivery_id, delivery.model_dump_json()))
         return delivery.status
 
 
