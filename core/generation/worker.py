@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
-from core.audio.spool import Spool
-from core.audio.wav import encode_wav, wav_size_bytes
-from core.audio.waveform import gain_for_peak
-from core.errors import EngineFailed
 from core.generation.prompts import build_description
 from core.generation.request import GenerationParameters
 from core.jobs.model import AUDIO_FILES, Job, Output
@@ -20,11 +12,7 @@ from core.jobs.progress import Progress
 from core.ports import Blobs, Engines, GenerationEngine, StemRequest
 
 if TYPE_CHECKING:
-    from core.ports import Block
-
-PEAK = 0.8  # every stem's largest sample
-_IN_MEMORY_BYTES = 4 * 2**20
-_PIECE_BYTES = 2**20
+    from core.generation.rendering import RenderedFile
 
 
 @dataclass(frozen=True)
@@ -51,37 +39,38 @@ class GenerationWorker:
     def _make(
         self, job: Job, engine: GenerationEngine, request: StemRequest, progress: Progress, done: float, share: float
     ) -> Output:
-        with Spool(engine.info.channels) as spool, tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as file:
-            for block in engine.render(request):
-                _append(spool, block, engine)
-                seconds = spool.frames / engine.info.sample_rate
-                message = f"{request.stem_type}: {seconds:.1f} of {request.duration_seconds:g} s"
-                progress.report(done + share * seconds / request.duration_seconds, "generating", message)
-            digest = _encode(spool, engine, file)
+        # brings numpy, which a process that only answers HTTP need not load
+        from core.generation.rendering import RenderedFile
+
+        def report(seconds: float) -> None:
+            message = f"{request.stem_type}: {seconds:.1f} of {request.duration_seconds:g} s"
+            progress.report(done + share * seconds / request.duration_seconds, "generating", message)
+
+        with RenderedFile(engine, request, report) as file:
             progress.report(done + share, "storing", f"{request.stem_type}: storing the file")
-            output = self._describe(job, engine, request, spool.frames, digest)
+            output = self._describe(job, engine, request, file)
             self.blobs.write(
                 AUDIO_FILES,
                 job.folder + output.name,
-                partial(_pieces, file),
+                file.pieces,
                 size_bytes=output.file_size_bytes,
                 content_type="audio/wav",
                 metadata={"output": output.model_dump_json()},
             )
         return output
 
-    def _describe(self, job: Job, engine: GenerationEngine, request: StemRequest, frames: int, digest: str) -> Output:
+    def _describe(self, job: Job, engine: GenerationEngine, request: StemRequest, file: RenderedFile) -> Output:
         name = _file_name(request)
         return Output(
             name=name,
             stem_type=request.stem_type,
             blob_url=self.blobs.url(AUDIO_FILES, job.folder + name),
-            file_size_bytes=wav_size_bytes(frames, engine.info.channels),
+            file_size_bytes=file.size_bytes,
             format="wav",
             sample_rate=engine.info.sample_rate,
             channels=engine.info.channels,
-            duration_seconds=round(frames / engine.info.sample_rate, 6),
-            sha256=digest,
+            duration_seconds=round(file.frames / engine.info.sample_rate, 6),
+            sha256=file.sha256,
         )
 
 
@@ -106,27 +95,3 @@ def stem_requests(job: Job) -> list[StemRequest]:
 
 def _file_name(request: StemRequest) -> str:
     return f"{request.stem_type}.wav"
-
-
-def _append(spool: Spool, block: Block, engine: GenerationEngine) -> None:
-    try:
-        spool.append(block)
-    except ValueError as error:
-        raise EngineFailed(f"{engine.info.name} made samples that cannot be written: {error}") from None
-
-
-def _encode(spool: Spool, engine: GenerationEngine, file: IO[bytes]) -> str:
-    """Write the stem as WAV at its final level; returns the file's SHA-256."""
-    digest = hashlib.sha256()
-    for piece in encode_wav(
-        spool.blocks(gain_for_peak(spool.peak, PEAK)), spool.frames, engine.info.sample_rate, engine.info.channels
-    ):
-        digest.update(piece)
-        file.write(piece)
-    return digest.hexdigest()
-
-
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
-    file.seek(0)
-    while piece := file.read(_PIECE_BYTES):
-        yield piece
