@@ -223,7 +223,12 @@ def _request(way: Way, path: str, *bodies: dict[str, Any]) -> list[Any]:
 def _queued_ms(way: Way, job_id: str) -> float:
     """How long a Stemworks job waited: until it was claimed, and its callback until it was tried."""
     job = _get(way, f"/v1/jobs/{job_id}")
-    tried = _get(way, f"/v1/jobs/{job_id}/deliveries")["deliveries"][0]["tries"][0]["at"]
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while not (deliveries := _get(way, f"/v1/jobs/{job_id}/deliveries")["deliveries"]):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the delivery of job {job_id} was not logged")
+        time.sleep(0.01)  # it is logged after the callback has been answered
+    tried = deliveries[0]["tries"][0]["at"]
     return _between(job["created_at"], job["started_at"]) + _between(job["finished_at"], tried)
 
 
