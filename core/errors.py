@@ -31,8 +31,7 @@ StemworksError
 ├── MessageFailed                the job's message went to the poison queue
 └── CallbackError
     ├── AddressRefused           not a public https address
-    ├── AddressUnknown           its host cannot be resolved
-    └── SecretInvalid            the secret that should sign it does not decode
+    └── AddressUnknown           its host cannot be resolved
 
 ``type`` is stable and part of the API, ``title`` says what happened, ``next_step`` what to do about it.
 """
@@ -91,7 +90,7 @@ class InvalidRequest(RequestError):
     next_step = "Correct the fields listed under errors."
 
     def __init__(self, errors: list[FieldError], detail: str | None = None) -> None:
-        super().__init__(detail or "; ".join(f"{error.pointer}: {error.detail}" for error in errors))
+        super().__init__(detail or "; ".join(f"{error.pointer or 'the body'}: {error.detail}" for error in errors))
         self.errors = errors
 
 
@@ -297,10 +296,3 @@ class AddressUnknown(CallbackError):
     type = "address-unknown"
     next_step = "Check the host's name in the URL."
     retryable = True
-
-
-class SecretInvalid(CallbackError):
-    """A webhook secret does not decode."""
-
-    type = "webhook-secret-invalid"
-    next_step = "WEBHOOK_SECRETS holds secrets of the form whsec_<base64>, separated by spaces."

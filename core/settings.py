@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import os
 from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 DEVELOPMENT_STORAGE = "UseDevelopmentStorage=true"
 
@@ -17,6 +19,17 @@ _RETRY_SCHEDULE = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 
 def _words(value: object) -> object:
     return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+def _secrets(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        try:
+            decoded = base64.b64decode(value.removeprefix("whsec_"), validate=True)
+        except binascii.Error:
+            decoded = b""
+        if not value.startswith("whsec_") or not decoded:
+            raise ValueError("each must be whsec_ followed by base64, such as: whsec_$(openssl rand -base64 32)")
+    return values
 
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
@@ -45,7 +58,7 @@ class Settings(BaseModel):
     )
     api_keys: Words = Field((), description="Keys that callers must present, separated by spaces; empty lets all in")
     default_generation_engine: str = Field("synth", description="Engine of a request that names none")
-    webhook_secrets: Words = Field(
+    webhook_secrets: Annotated[Words, AfterValidator(_secrets)] = Field(
         (), description="whsec_… secrets that sign callbacks, the newest first; several while rotating"
     )
     allow_private_callbacks: bool = Field(

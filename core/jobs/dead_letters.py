@@ -12,7 +12,7 @@ from core.errors import DeadLetterNotFound, MessageFailed, RowNotFound
 from core.jobs.messages import POISON_SUFFIX, WORK_QUEUES, JobMessage
 from core.jobs.model import Model
 from core.jobs.runner import JobRunner
-from core.ports import Clock, Queues, Replace, Row, Table
+from core.ports import Clock, Queues, Remove, Replace, Row, Table
 
 _PARTITION = "dead-letters"
 _KEPT_CHARACTERS = 8_000
@@ -61,8 +61,16 @@ class DeadLetters:
         return letter
 
     def page(self, limit: int) -> list[DeadLetter]:
-        """The dead letters, at most ``limit``."""
-        return [_decode(row) for row in self.table.scan(_PARTITION, "", "~", limit)]
+        """The dead letters, at most ``limit``, newest first."""
+        letters = [_decode(row) for row in self.table.scan(_PARTITION, "", "~", limit)]
+        return sorted(letters, key=lambda letter: letter.died_at, reverse=True)
+
+    def remove(self, dead_letter_id: str) -> None:
+        """Forget a dead letter. Raises ``DeadLetterNotFound``."""
+        try:
+            self.table.commit(_PARTITION, Remove(dead_letter_id))
+        except RowNotFound:
+            raise DeadLetterNotFound(f"there is no dead letter {dead_letter_id!r}") from None
 
     def replay(self, dead_letter_id: str) -> DeadLetter:
         """Send the message to its queue again. Raises ``DeadLetterNotFound``."""

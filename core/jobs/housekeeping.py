@@ -57,14 +57,20 @@ class Housekeeping:
         """Remove the files of ended jobs that are past their time, and old idempotency keys; returns how many jobs."""
         expired = 0
         for job in self.jobs.due(self.clock()):
-            self.service.remove_files(job)
             try:
-                self.jobs.replace(job, job.expired(self.clock()))
+                self._expire(job)
                 expired += 1
             except (RowChanged, RowNotFound):
                 log.info("job %s changed while it expired", job.job_id)
         self.idempotency.expire()
         return expired
+
+    def _expire(self, job: Job) -> None:
+        """First the row, so that nobody retries the job meanwhile; a timer that dies in between goes on from there."""
+        if job.status is not JobStatus.EXPIRED:
+            job = self.jobs.replace(job, job.expiring(self.clock()))
+        self.service.remove_files(job)
+        self.jobs.replace(job, job.expired(self.clock()))
 
     def _unfinished(self, now: datetime) -> Iterator[Job]:
         shortest = timedelta(seconds=self.settings.resend_after_seconds)

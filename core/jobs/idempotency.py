@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from core.errors import IdempotencyInFlight, IdempotencyMismatch, RowChanged, RowExists
+from core.errors import IdempotencyInFlight, IdempotencyMismatch, RowChanged, RowExists, RowNotFound
 from core.jobs.model import Model
 from core.ports import Clock, Insert, Remove, Replace, Table
 
@@ -34,6 +35,7 @@ class _Record(Model):
     fingerprint: str
     job_id: str
     started_at: datetime
+    taken_at: datetime
     answer: StoredAnswer | None = None
 
 
@@ -52,7 +54,7 @@ class Idempotency:
         first request with it is being answered. An error of ``make`` leaves the key free.
         """
         row = hashlib.sha256(key.encode()).hexdigest()
-        record = _Record(fingerprint=fingerprint, job_id=self.new_id(), started_at=self.clock())
+        record = _Record(fingerprint=fingerprint, job_id=self.new_id(), started_at=self.clock(), taken_at=self.clock())
         new = (Insert(row, record.model_dump_json()), Insert(_age(row, record), ""))
         try:
             etag, _ = self.table.commit(_PARTITION, *new)
@@ -65,7 +67,8 @@ class Idempotency:
         except Exception:
             self.table.commit(_PARTITION, Remove(row), Remove(_age(row, record)))
             raise
-        self.table.commit(_PARTITION, Replace(row, record.evolve(answer=answer).model_dump_json(), etag))
+        with suppress(RowChanged, RowNotFound):  # taken over by a repeat, which comes to the same job
+            self.table.commit(_PARTITION, Replace(row, record.evolve(answer=answer).model_dump_json(), etag))
         return answer
 
     def expire(self) -> int:
@@ -83,13 +86,13 @@ class Idempotency:
             raise IdempotencyMismatch
         if record.answer:
             return record, found.etag
-        if self.clock() - record.started_at < _TAKEOVER:
+        if self.clock() - record.taken_at < _TAKEOVER:
             raise IdempotencyInFlight
-        return record, self._take_over(row, record, found.etag)
+        return self._take_over(row, record.evolve(taken_at=self.clock()), found.etag)
 
-    def _take_over(self, row: str, record: _Record, etag: str) -> str:
+    def _take_over(self, row: str, record: _Record, etag: str) -> tuple[_Record, str]:
         try:
-            return self.table.commit(_PARTITION, Replace(row, record.model_dump_json(), etag))[0]
+            return record, self.table.commit(_PARTITION, Replace(row, record.model_dump_json(), etag))[0]
         except RowChanged:
             raise IdempotencyInFlight from None
 

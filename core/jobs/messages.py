@@ -24,7 +24,7 @@ class CallbackMessage(Model):
     """Tell the client of this event.
 
     Attributes:
-        sequence: the job's attempt for an event that ends it, its revision for one of progress.
+        sequence: tells two events of one name apart (``core.webhooks.events``).
         try_number: 1-based.
         replay: sent in case the first announcement was lost; dropped if that one left any trace.
     """

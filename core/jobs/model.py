@@ -224,6 +224,10 @@ class Job(Model):
         """Its message was sent once more."""
         return self._step(now, sends=self.sends + 1, sent_at=now)
 
+    def expiring(self, now: datetime) -> Job:
+        """Its time is over: from here on it cannot be retried, so that its files can be removed in peace."""
+        return self._step(now, status=JobStatus.EXPIRED, stage="expiring", status_message="removing the files")
+
     def expired(self, now: datetime) -> Job:
         """Its files are gone."""
         return self._step(now, status=JobStatus.EXPIRED, stage="expired", status_message="files removed")

@@ -11,9 +11,11 @@ from core.errors import (
     FileNotFound,
     FilesExpired,
     JobConflict,
+    JobNotFound,
     JobStateConflict,
     RowChanged,
     RowExists,
+    RowNotFound,
     StorageUnavailable,
 )
 from core.jobs.messages import JobMessage
@@ -88,7 +90,12 @@ class JobService:
         if not job.status.ended:
             raise JobStateConflict(f"job {job_id} is {job.status}; cancel it first, then delete it")
         self.remove_files(job)
-        self.jobs.remove(job)
+        try:
+            self.jobs.remove(job)
+        except RowNotFound:
+            raise JobNotFound(f"job {job_id} was deleted meanwhile") from None
+        except RowChanged:
+            raise JobStateConflict(f"job {job_id} changed meanwhile; look at it again") from None
 
     def remove_files(self, job: Job) -> int:
         """Delete what the job wrote; returns how many files there were."""
@@ -122,8 +129,8 @@ class JobService:
             job = self.jobs.get(job_id)
             try:
                 return self.jobs.replace(job, step(job))
-            except RowChanged:
-                continue
+            except (RowChanged, RowNotFound):
+                continue  # look again: it changed, or it is gone and the next read says so
 
     def _send(self, job: Job) -> None:
         try:

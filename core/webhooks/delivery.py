@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from core.errors import DeliveryNotFound, JobNotFound, RowChanged, RowNotFound
+from core.errors import DeliveryNotFound, JobNotFound, JobStateConflict, RowChanged, RowNotFound
 from core.jobs.messages import CALLBACKS, CallbackMessage
 from core.jobs.model import Job, JobStatus, Model
 from core.jobs.store import JobStore
@@ -80,11 +80,17 @@ class Deliveries:
         return [_decode(row) for row in self.table.scan(job_id, "", "~", 1000)]
 
     def redeliver(self, job_id: str, delivery_id: str) -> Delivery:
-        """Queue the event once more, whatever came of it so far. Raises ``DeliveryNotFound``."""
+        """Queue the event once more, whatever came of it so far.
+
+        Raises ``DeliveryNotFound``, or ``JobStateConflict`` if the receiver is gone.
+        """
         try:
             delivery = _decode(self.table.get(job_id, delivery_id))
         except RowNotFound:
             raise DeliveryNotFound(f"job {job_id} has no delivery {delivery_id!r}") from None
+        job = self.jobs.get(job_id)
+        if job.callback and job.callback.disabled:
+            raise JobStateConflict(f"the receiver of job {job_id} answered 410 Gone, so its callbacks are off")
         queued = delivery.evolve(status=DeliveryStatus.RETRYING, next_try_at=self.clock())
         self._log(queued)
         message = CallbackMessage(job_id=job_id, event=delivery.event, sequence=delivery.sequence, try_number=1)

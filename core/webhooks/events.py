@@ -29,5 +29,7 @@ def event_of(job: Job) -> EventName | None:
 
 
 def sequence_of(job: Job, event: str) -> int:
-    """What tells two events of one name and job apart: the attempt, and for progress the revision."""
-    return job.revision if event == PROGRESS else job.attempt
+    """What tells two events of one name and job apart: the millisecond of its end, and for progress the revision."""
+    if event == PROGRESS or job.finished_at is None:
+        return job.revision
+    return int(job.finished_at.timestamp() * 1000)

@@ -21,3 +21,9 @@ def list_dead_letters(services: ServicesDep, limit: Annotated[int, Query(ge=1, l
 def replay(dead_letter_id: str, services: ServicesDep) -> dict[str, Any]:
     """Send the message to its queue again. A job that failed with it must be retried first."""
     return services.dead_letters.replay(dead_letter_id).model_dump(mode="json")
+
+
+@router.delete("/{dead_letter_id}", status_code=204)
+def remove(dead_letter_id: str, services: ServicesDep) -> None:
+    """Forget a message that needs no replay."""
+    services.dead_letters.remove(dead_letter_id)

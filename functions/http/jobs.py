@@ -83,7 +83,7 @@ async def job_events(
         if job is None:
             yield ServerSentEvent(comment="still here")
         else:
-            yield ServerSentEvent(data=job_view(job), event=event_of(job) or "job.queued", id=str(job.revision))
+            yield ServerSentEvent(data=job_view(job), event=event_of(job) or f"job.{job.status}", id=str(job.revision))
 
 
 @router.get("/{job_id}/files/{name}", status_code=302, response_class=RedirectResponse)

@@ -9,7 +9,16 @@ import pytest
 
 from core.bootstrap import Services, build
 from core.engines.registry import EngineRegistry
-from core.errors import EngineFailed, EngineUnavailable, JobStateConflict, LeaseLost, StemworksError, StorageUnavailable
+from core.errors import (
+    DeadLetterNotFound,
+    EngineFailed,
+    EngineUnavailable,
+    JobNotFound,
+    JobStateConflict,
+    LeaseLost,
+    StemworksError,
+    StorageUnavailable,
+)
 from core.jobs.messages import CALLBACKS, CPU_REQUESTS
 from core.jobs.model import AUDIO_FILES, Job, JobStatus
 from core.jobs.store import JobStore
@@ -296,6 +305,44 @@ def test_housekeeping_removes_files_that_have_expired(services: Services, new_jo
     assert services.housekeeping.expire() == 0
 
 
+def test_a_job_whose_files_are_being_removed_cannot_be_retried(
+    services: Services, new_job: NewJob, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = services.jobs.submit(new_job())
+    services.jobs.cancel(job.job_id)
+    clock.advance(8 * 86400)
+
+    def die(container: str, prefix: str) -> int:
+        with pytest.raises(JobStateConflict):
+            services.jobs.retry(job.job_id)
+        raise StorageUnavailable
+
+    with monkeypatch.context() as patch:
+        patch.setattr(services.storage.blobs, "remove_all", die)
+        with pytest.raises(StorageUnavailable):
+            services.housekeeping.expire()
+    assert services.jobs.get(job.job_id).stage == "expiring"
+    assert services.housekeeping.expire() == 1  # the next timer goes on from there
+    assert services.jobs.get(job.job_id).stage == "expired"
+
+
+def test_a_job_that_two_delete_at_once_is_gone(
+    services: Services, new_job: NewJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = services.jobs.submit(new_job())
+    services.jobs.cancel(job.job_id)
+    remove_all = services.storage.blobs.remove_all
+
+    def second(container: str, prefix: str) -> int:
+        monkeypatch.setattr(services.storage.blobs, "remove_all", remove_all)
+        services.jobs.delete(job.job_id)
+        return 0
+
+    monkeypatch.setattr(services.storage.blobs, "remove_all", second)
+    with pytest.raises(JobNotFound):
+        services.jobs.delete(job.job_id)
+
+
 def test_a_message_that_failed_too_often_fails_its_job_and_is_kept(services: Services, new_job: NewJob) -> None:
     job = services.jobs.submit(new_job())
     body = json.dumps({"job_id": job.job_id})
@@ -317,9 +364,13 @@ def test_a_dead_letter_can_be_sent_again(services: Services, new_job: NewJob, ac
     assert account.receive(CPU_REQUESTS) == [letter.body]
 
 
-def test_an_undecodable_message_is_kept(services: Services) -> None:
+def test_an_undecodable_message_is_kept_until_it_is_removed(services: Services) -> None:
     letter = services.dead_letters.record("cpu-requests-poison", "m1", "\ufffd not json")
     assert (letter.queue, letter.job_id) == (CPU_REQUESTS, None)
+    services.dead_letters.remove(letter.dead_letter_id)
+    assert services.dead_letters.page(10) == []
+    with pytest.raises(DeadLetterNotFound):
+        services.dead_letters.remove(letter.dead_letter_id)
 
 
 def test_an_attempt_reports_progress_and_renews_its_lease(services: Services, new_job: NewJob, clock: Clock) -> None:

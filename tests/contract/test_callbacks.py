@@ -6,14 +6,17 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from core.bootstrap import Services, build
+from core.errors import JobStateConflict
 from core.jobs.messages import CALLBACKS, CallbackMessage
 from core.jobs.model import Job, JobStatus
 from core.settings import Settings
+from core.webhooks.events import sequence_of
 from core.webhooks.retry import DeliveryStatus
 from tests.clock import Clock
 from tests.contract.conftest import Account
@@ -53,6 +56,12 @@ def finished(services: Services, new_job: NewJob, receiver: Receiver, **fields: 
     job = services.jobs.submit(new_job(callback_url=receiver.url, **fields))
     services.runner.run(job.job_id)
     return services.jobs.get(job.job_id)
+
+
+def completion(job: Job, **fields: Any) -> CallbackMessage:
+    """The message of a job's completion, as a later try or a replay."""
+    sequence = sequence_of(job, "job.completed")
+    return CallbackMessage(job_id=job.job_id, event="job.completed", sequence=sequence, **fields)
 
 
 def messages(account: Account) -> list[CallbackMessage]:
@@ -116,7 +125,9 @@ def test_a_message_that_comes_again_tells_nothing_twice(
     deliver_all(services, account)
     services.runner.run(job.job_id)  # the job's message a second time: announced again, in case the first got lost
     services.deliveries.deliver(
-        CallbackMessage(job_id=job.job_id, event="job.completed", sequence=job.attempt, replay=True)
+        CallbackMessage(
+            job_id=job.job_id, event="job.completed", sequence=sequence_of(job, "job.completed"), replay=True
+        )
     )
     assert len(receiver.received) == 1
 
@@ -126,7 +137,9 @@ def test_an_announcement_that_got_lost_is_made_up(
 ) -> None:
     job = finished(services, new_job, receiver)
     messages(account)  # lost: the worker died between its last write and the queue
-    replay = CallbackMessage(job_id=job.job_id, event="job.completed", sequence=job.attempt, replay=True)
+    replay = CallbackMessage(
+        job_id=job.job_id, event="job.completed", sequence=sequence_of(job, "job.completed"), replay=True
+    )
     assert services.deliveries.deliver(replay) is DeliveryStatus.DELIVERED
 
 
@@ -142,7 +155,9 @@ def test_any_answer_but_2xx_is_tried_again_later(
         (delivery,) = services.deliveries.of_job(job.job_id)
         assert delivery.tries[0].status_code == status
         assert delivery.next_try_at is not None
-        again = CallbackMessage(job_id=job.job_id, event="job.completed", sequence=1, try_number=2)
+        again = CallbackMessage(
+            job_id=job.job_id, event="job.completed", sequence=sequence_of(job, "job.completed"), try_number=2
+        )
         assert services.deliveries.deliver(again) is DeliveryStatus.DELIVERED
         first, second = receiver.received
         assert first.headers["webhook-id"] == second.headers["webhook-id"]
@@ -169,7 +184,9 @@ def test_after_the_last_try_the_delivery_has_failed_and_can_be_sent_again(
     with Receiver(Answer(500), Answer(200)) as receiver:
         job = finished(services, new_job, receiver)
         messages(account)
-        last = CallbackMessage(job_id=job.job_id, event="job.completed", sequence=1, try_number=3)
+        last = CallbackMessage(
+            job_id=job.job_id, event="job.completed", sequence=sequence_of(job, "job.completed"), try_number=3
+        )
         assert services.deliveries.deliver(last) is DeliveryStatus.FAILED
         (delivery,) = services.deliveries.of_job(job.job_id)
         services.deliveries.redeliver(job.job_id, delivery.delivery_id)
@@ -191,9 +208,26 @@ def test_a_receiver_that_is_gone_is_left_alone(services: Services, new_job: NewJ
         assert deliver_all(services, account) == [DeliveryStatus.DISABLED]
         held = services.jobs.get(job.job_id)
         assert held.callback is not None and held.callback.disabled
-        again = CallbackMessage(job_id=job.job_id, event="job.completed", sequence=1, try_number=2)
+        again = CallbackMessage(
+            job_id=job.job_id, event="job.completed", sequence=sequence_of(job, "job.completed"), try_number=2
+        )
         assert services.deliveries.deliver(again) is None
         assert len(receiver.received) == 1
+        (delivery,) = services.deliveries.of_job(job.job_id)
+        with pytest.raises(JobStateConflict, match="410"):
+            services.deliveries.redeliver(job.job_id, delivery.delivery_id)
+
+
+def test_two_cancellations_are_two_events(
+    services: Services, new_job: NewJob, account: Account, receiver: Receiver, clock: Clock
+) -> None:
+    job = services.jobs.submit(new_job(callback_url=receiver.url))
+    for _ in range(2):
+        services.jobs.cancel(job.job_id)
+        deliver_all(services, account)
+        services.jobs.retry(job.job_id)
+        clock.advance(1)
+    assert len({received.headers["webhook-id"] for received in receiver.received}) == 2
 
 
 def test_a_private_address_is_refused_unless_the_settings_allow_it(

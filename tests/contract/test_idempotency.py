@@ -57,6 +57,21 @@ def test_a_repeat_after_the_first_died_comes_to_the_same_job(services: Services,
     assert services.idempotency.answer("k", "body", answer_with).body == {"job_id": drawn[0]}
 
 
+def test_only_one_repeat_takes_over_from_a_first_that_died(services: Services, clock: Clock) -> None:
+    def die(job_id: str) -> StoredAnswer:
+        raise SystemExit
+
+    def third(job_id: str) -> StoredAnswer:
+        with pytest.raises(IdempotencyInFlight):
+            services.idempotency.answer("k", "body", answer_with)
+        return answer_with(job_id)
+
+    with pytest.raises(SystemExit):
+        services.idempotency.answer("k", "body", die)
+    clock.advance(61)
+    assert services.idempotency.answer("k", "body", third).status == 202
+
+
 def test_keys_are_forgotten_after_a_day(services: Services, clock: Clock) -> None:
     services.idempotency.answer("k", "body", answer_with)
     assert services.idempotency.expire() == 0

@@ -34,6 +34,12 @@ def test_a_setting_that_does_not_fit_is_named() -> None:
         Settings.read({"JOB_LEASE_SECONDS": "soon"})
 
 
+@pytest.mark.parametrize("secret", ["plain", "whsec_", "whsec_!!!", "whsec_bmV3 whsec_"])
+def test_a_secret_that_cannot_sign_is_refused_at_the_start(secret: str) -> None:
+    with pytest.raises(ValueError, match="WEBHOOK_SECRETS"):
+        Settings.read({"WEBHOOK_SECRETS": secret})
+
+
 def test_private_callbacks_are_refused_unless_a_setting_allows_them() -> None:
     assert Settings.read({}).allow_private_callbacks is False
     example = json.loads(Path("local.settings.example.json").read_text())["Values"]
