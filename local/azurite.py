@@ -122,7 +122,7 @@ class Azurite:
 
     def _require_installed(self) -> None:
         if shutil.which(self._node) is None:
-            raise AzuriteError(f"`{self._node}` is not on the PATH: install Node.js 18 or newer, then run `make setup`")
+            raise AzuriteError(f"`{self._node}` is not on the PATH: install Node.js 20 or newer, then run `make setup`")
         if not self._script().exists():
             raise AzuriteError(f"Azurite is not installed in {self._home}: run `make setup`")
 

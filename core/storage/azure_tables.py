@@ -6,7 +6,7 @@ from typing import Any
 
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError
-from azure.data.tables import TableClient, TableServiceClient, TableTransactionError, TransactionOperation, UpdateMode
+from azure.data.tables import TableClient, TableServiceClient, TransactionOperation, UpdateMode
 
 from core.errors import RowChanged, RowExists, RowNotFound, StorageError
 from core.ports import Change, Insert, Remove, Row
@@ -66,9 +66,20 @@ class AzureTable:
             return rows[:limit]
 
     def _commit(self, partition: str, changes: tuple[Change, ...]) -> tuple[str, ...]:
+        if len(changes) == 1 and not isinstance(changes[0], Remove):  # the SDK passes over a removal that finds nothing
+            return (self._write_one(*_operation(partition, changes[0])),)
         operations: list[Any] = [_operation(partition, change) for change in changes]
         results = self._client.submit_transaction(operations)
         return tuple(str(result.get("etag", "")) for result in results)
+
+    def _write_one(self, operation: TransactionOperation, entity: dict[str, Any], options: dict[str, Any]) -> str:
+        """Write one row by a plain request, which costs the SDK a quarter of what a transaction does."""
+        writes = {
+            TransactionOperation.CREATE: self._client.create_entity,
+            TransactionOperation.UPDATE: self._client.update_entity,
+            TransactionOperation.UPSERT: self._client.upsert_entity,
+        }
+        return str(writes[operation](entity, **options)["etag"])
 
 
 def _operation(partition: str, change: Change) -> tuple[TransactionOperation, dict[str, Any], dict[str, Any]]:
@@ -94,5 +105,4 @@ def _row(entity: Any) -> Row:
 
 
 def _table_is_missing(error: HttpResponseError) -> bool:
-    code = getattr(error, "error_code", None)
-    return code == "TableNotFound" or (isinstance(error, TableTransactionError) and "TableNotFound" in str(error))
+    return "TableNotFound" in str(error)  # the SDK sets error_code on some of its errors only

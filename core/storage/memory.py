@@ -76,7 +76,7 @@ class MemoryQueues:
     def send(self, queue: str, body: str, delay_seconds: float = 0) -> None:
         with self._changed:
             self._messages[queue].append((time.monotonic() + delay_seconds, body))
-            self._changed.notify()
+            self._changed.notify_all()
 
     def count(self, queue: str) -> int:
         with self._changed:
@@ -90,7 +90,7 @@ class MemoryQueues:
     def receive(self, *queues: str, timeout_seconds: float = 0) -> tuple[str, str] | None:
         """Take a visible message out of any of ``queues``: (queue, body), or ``None`` after the time-out."""
         with self._changed:
-            self._changed.wait_for(lambda: any(map(self._visible, queues)), timeout_seconds)
+            self._changed.wait_for(lambda: any(self._visible(queue) is not None for queue in queues), timeout_seconds)
             for queue in queues:
                 if (index := self._visible(queue)) is not None:
                     return queue, self._messages[queue].pop(index)[1]

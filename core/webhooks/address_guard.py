@@ -34,6 +34,8 @@ class Target:
 
 def check_url(url: str, *, allow_private: bool) -> SplitResult:
     """What can be told without asking DNS. Raises ``AddressRefused``."""
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise AddressRefused("the URL has characters that must be percent-encoded, or written as xn--… in the host")
     try:
         parts = urlsplit(url)
         port = parts.port

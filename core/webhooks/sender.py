@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import email.utils
 import ssl
 import time
@@ -15,7 +14,7 @@ from core.errors import StemworksError
 from core.webhooks.address_guard import Target, resolve
 
 if TYPE_CHECKING:
-    import httpx
+    import httpcore
 
 _NOTE_BYTES = 200
 _HEADERS = {"content-type": "application/json", "user-agent": "stemworks-callback/1"}
@@ -45,35 +44,32 @@ class Sender:
 
     def post(self, url: str, body: str, headers: dict[str, str]) -> Outcome:
         """Post ``body``; whatever goes wrong is an outcome, not an exception."""
-        import httpx  # costs import time that the http role spends only when it delivers
+        import httpcore  # costs import time that the http role spends only when it delivers
 
         started = time.monotonic()
         try:
             target = resolve(url, allow_private=self._allow_private)
-            outcome = asyncio.run(self._exchange(target, body.encode(), headers))
-        except TimeoutError:
+            outcome = self._exchange(target, body.encode(), headers)
+        except httpcore.TimeoutException:
             outcome = Outcome(None, f"no answer within {self._timeout_seconds:g} s")
-        except (httpx.HTTPError, httpx.InvalidURL, StemworksError) as error:
+        except (httpcore.NetworkError, httpcore.ProtocolError, StemworksError) as error:
             outcome = Outcome(None, str(error) or type(error).__name__)
         return replace(outcome, duration_seconds=time.monotonic() - started)
 
-    async def _exchange(self, target: Target, body: bytes, headers: dict[str, str]) -> Outcome:
-        import httpx
+    def _exchange(self, target: Target, body: bytes, headers: dict[str, str]) -> Outcome:
+        import httpcore
 
-        # asyncio's time-out bounds the whole; httpx's own start anew with every byte that a slow receiver sends
-        async with (
-            asyncio.timeout(self._timeout_seconds),
-            httpx.AsyncClient(verify=_tls(), trust_env=False, timeout=None) as client,  # noqa: S113 - bounded above
-            client.stream(
-                "POST",
-                httpx.URL(target.url).copy_with(host=target.address),
-                content=body,
-                headers={"host": _host_header(target), **_HEADERS, **headers},
-                extensions={"sni_hostname": target.host},
-            ) as response,
+        from core.webhooks.pinned_network import PinnedNetwork
+
+        network = PinnedNetwork(target.address, self._timeout_seconds)
+        tls = _tls() if target.url.lower().startswith("https") else None
+        with (
+            httpcore.ConnectionPool(ssl_context=tls, network_backend=network) as pool,
+            pool.stream("POST", target.url, headers=list((_HEADERS | headers).items()), content=body) as response,
         ):
-            note = None if response.is_success else await _note(response)
-            return Outcome(response.status_code, note, _retry_after(response.headers.get("retry-after", "")))
+            note = None if 200 <= response.status < 300 else _note(response)
+            fields = {name.lower(): value.decode("latin-1") for name, value in response.headers}
+            return Outcome(response.status, note, _retry_after(fields.get(b"retry-after", "")))
 
 
 @cache
@@ -81,18 +77,9 @@ def _tls() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _host_header(target: Target) -> str:
-    """The URL's own host, although the connection goes to the address that was checked."""
-    host = f"[{target.host}]" if ":" in target.host else target.host
-    default_port = 443 if target.url.lower().startswith("https") else 80
-    return host if target.port == default_port else f"{host}:{target.port}"
-
-
-async def _note(response: httpx.Response) -> str:
+def _note(response: httpcore.Response) -> str:
     """The beginning of the answer's body, for whoever reads the log."""
-    async for chunk in response.aiter_raw(_NOTE_BYTES):
-        return chunk.decode("utf-8", "replace")
-    return ""
+    return next(iter(response.iter_stream()), b"")[:_NOTE_BYTES].decode("utf-8", "replace")
 
 
 def _retry_after(value: str) -> float | None:

@@ -1,4 +1,7 @@
-"""What the routes share: services, API keys, the content type, waiting, and answers that can be replayed."""
+"""What the routes share: services, API keys, the content type, waiting.
+
+The dependencies are async because they only look at the request: a plain function would cost a trip to a thread.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ _LONGEST_WAIT_SECONDS = 60
 _OPEN_PATHS = frozenset({"/healthz", "/readyz", "/health", "/docs", "/openapi.json"})
 
 
-def services(request: Request) -> Services:
+async def services(request: Request) -> Services:
     """The services of this process."""
     found: Services = request.app.state.services()
     return found
@@ -31,7 +34,7 @@ def services(request: Request) -> Services:
 ServicesDep = Annotated[Services, Depends(services)]
 
 
-def require_key(request: Request, services: ServicesDep) -> None:
+async def require_key(request: Request, services: ServicesDep) -> None:
     """Refuse a caller without one of the API keys, if there are any; health and documentation are open."""
     keys = services.settings.api_keys
     if not keys or request.url.path in _OPEN_PATHS:
@@ -42,7 +45,7 @@ def require_key(request: Request, services: ServicesDep) -> None:
         raise Unauthorized
 
 
-def require_json(request: Request) -> None:
+async def require_json(request: Request) -> None:
     """Refuse a body that does not say it is JSON."""
     given = request.headers.get("content-type", "")
     essence = given.partition(";")[0].strip().lower()
@@ -50,7 +53,7 @@ def require_json(request: Request) -> None:
         raise HTTPException(415, f"Content-Type is {given or 'missing'}; it must be application/json")
 
 
-def idempotency_key(
+async def idempotency_key(
     key: Annotated[
         str | None, Header(alias="Idempotency-Key", description="Repeats of a request get the first one's answer")
     ] = None,
@@ -61,7 +64,7 @@ def idempotency_key(
     return key
 
 
-def wait_seconds(
+async def wait_seconds(
     prefer: Annotated[
         str | None, Header(description="wait=N answers with the finished job if it ends within N seconds (at most 60)")
     ] = None,
