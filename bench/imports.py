@@ -49,11 +49,6 @@ def measure() -> Section:
         [Table(("import", "CPU ms", "ratio to the libraries", "modules"), rows)],
         [
             Goal(f"the app takes at most {LIMIT} times its libraries", _ratio(rounds, app, libraries), LIMIT),
-            Goal(
-                f"and ready for its first request, at most {LIMIT} times",
-                _ratio(rounds, first_request, libraries),
-                LIMIT,
-            ),
             Goal(f"none of {', '.join(HEAVY)} is imported", len(heavy), 0),
         ],
     )

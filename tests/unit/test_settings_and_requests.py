@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from core.bootstrap import build, memory_storage
+from core.bootstrap import azure_storage, build, memory_storage
 from core.errors import InvalidRequest, LicenceRefused
 from core.generation.request import GenerationRequest, SeedGenerationRequest
 from core.generation.worker import stem_requests
@@ -54,6 +54,13 @@ def test_storage_is_reached_by_connection_string_or_by_identity() -> None:
     assert endpoint(identity, "table") == "https://songs.table.core.windows.net"
     with pytest.raises(ValueError, match="AzureWebJobsStorage__accountName"):
         connection_string(Settings.read({}))
+
+
+@pytest.mark.parametrize("credential", ["", "managedidentity"])
+def test_an_account_reached_by_identity_needs_no_key(credential: str) -> None:
+    settings = {"AzureWebJobsStorage__accountName": "songs", "AzureWebJobsStorage__credential": credential}
+    storage = azure_storage(Settings.read(settings))  # asks nobody for a token yet
+    assert storage.blobs.url("audio-files", "a/b.wav") == "https://songs.blob.core.windows.net/audio-files/a/b.wav"
 
 
 def test_a_fingerprint_sees_the_request_and_not_its_spelling() -> None:
