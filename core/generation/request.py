@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from core.theory.chords import parse_chord
 from core.validation import Between, Identifier
@@ -41,7 +42,9 @@ def _default(value: object) -> BeforeValidator:
 # Not min_length: it counts only the elements that fit, and so would complain a second time about one that does not.
 _NOT_EMPTY = (AfterValidator(_not_empty), Field(json_schema_extra={"minItems": 1}))
 
-Stems = Annotated[tuple[StemType, ...], *_NOT_EMPTY, AfterValidator(_without_duplicates)]
+_NO_DUPLICATES = (AfterValidator(_without_duplicates), Field(json_schema_extra={"uniqueItems": True}))
+
+Stems = Annotated[tuple[StemType, ...], *_NOT_EMPTY, *_NO_DUPLICATES]
 Chords = Annotated[tuple[Annotated[str, AfterValidator(_chord)], ...], *_NOT_EMPTY, Field(max_length=256)]
 
 
@@ -70,10 +73,21 @@ class GenerationParameters(BaseModel):
 _NO_PARAMETERS = GenerationParameters()
 
 
+_EXAMPLE: JsonDict = {
+    "target_stems": ["guitar", "bass", "drums"],
+    "parameters": {
+        "target_bpm": 120,
+        "duration_seconds": 10,
+        "style": "rock",
+        "chord_progression": ["C", "G", "Am", "F"],
+    },
+}
+
+
 class GenerationRequest(BaseModel):
     """A request for generated stems."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"examples": [_EXAMPLE]})
 
     target_stems: Stems
     parameters: Annotated[GenerationParameters, _default(_NO_PARAMETERS)] = _NO_PARAMETERS

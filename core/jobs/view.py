@@ -2,28 +2,60 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from core.jobs.model import Job, JobStatus
+from pydantic import Field
 
-_SHOWN = {
-    "job_id", "kind", "status", "progress", "stage", "status_message", "attempt", "estimated_seconds", "created_at",
-    "updated_at", "started_at", "finished_at", "expires_at", "audio_file_id", "cancel_requested", "request", "engine",
-    "error",
-}  # fmt: skip
+from core.jobs.model import EngineStamp, Job, JobError, JobKind, JobStatus, Model, Output
+
+
+class OutputView(Output):
+    """A file of a job, with the address that redirects to it."""
+
+    url: str
+
+
+class JobView(Model):
+    """A job's public fields."""
+
+    job_id: str
+    kind: JobKind
+    status: JobStatus
+    progress: float = Field(description="0 to 1")
+    stage: str
+    status_message: str
+    attempt: int = Field(description="The number of the newest attempt, 0 before the first")
+    queue_position: int | None = Field(description="1 for the next; only in answers about a job that waits")
+    estimated_seconds: float = Field(description="Roughly how long the work takes once it has started")
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    expires_at: datetime = Field(description="When the files are removed")
+    audio_file_id: str
+    cancel_requested: bool
+    request: dict[str, Any] = Field(description="What was asked, with everything that was left open filled in")
+    engine: EngineStamp
+    outputs: list[OutputView] = Field(description="The files that are finished, while the job runs as well")
+    error: JobError | None
+    links: dict[str, str] = Field(description="self, events, and what can be done with the job now")
+
+
+_COPIED = set(JobView.model_fields) & set(Job.model_fields)
 
 
 def job_view(job: Job, queue_position: int | None = None) -> dict[str, Any]:
-    """The job's public fields, its outputs with their links, and what can be done with it next."""
-    view = job.model_dump(mode="json", include=_SHOWN)
+    """The job's public fields, its outputs with their links, and what can be done with it next, as JSON."""
     path = job_path(job.job_id)
-    view["queue_position"] = queue_position
-    view["outputs"] = [
-        {**output.model_dump(mode="json"), "url": f"{path}/files/{quote(output.name)}"} for output in job.outputs
-    ]
-    view["links"] = {"self": path, "events": f"{path}/events"} | _actions(job, path)
-    return view
+    view = JobView(
+        **job.model_dump(include=_COPIED - {"outputs"}),
+        queue_position=queue_position,
+        outputs=[OutputView(**output.model_dump(), url=f"{path}/files/{quote(output.name)}") for output in job.outputs],
+        links={"self": path, "events": f"{path}/events"} | _actions(job, path),
+    )
+    return view.model_dump(mode="json")
 
 
 def job_path(job_id: str) -> str:

@@ -30,6 +30,7 @@ def create_app(services: Callable[[], Services]) -> FastAPI:
         description=_DESCRIPTION,
         dependencies=[Depends(require_key)],
         redoc_url=None,
+        responses=errors.RESPONSES,
     )
     app.state.services = services
     app.add_middleware(BodyLimit, max_bytes=services().settings.max_body_bytes)

@@ -4,16 +4,37 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from core import errors
 
 log = logging.getLogger(__name__)
+
+
+class FieldProblem(BaseModel):
+    """One field that does not fit: ``pointer`` is a JSON pointer into the body, or a parameter's name."""
+
+    pointer: str
+    detail: str
+    location: Literal["body", "query", "path", "header"] = Field(alias="in")
+
+
+class Problem(BaseModel):
+    """An error, after RFC 9457."""
+
+    type: str = Field(description="Stable; what a program may look at")
+    title: str
+    status: int
+    detail: str = Field(description="What a person can act on")
+    next_step: str
+    errors: list[FieldProblem] = Field(default=[], description="The fields that do not fit")
+
 
 PROBLEM = "application/problem+json"
 TYPE_PREFIX = "urn:stemworks:problem:"
@@ -35,6 +56,21 @@ _STATUS: dict[type[errors.StemworksError], int] = {
     errors.StorageUnavailable: 503,
     errors.EngineUnavailable: 503,
 }
+
+
+def _problem_schema() -> dict[str, Any]:
+    """FastAPI knows models as application/json alone, so this one is written out, in one piece."""
+    schema = Problem.model_json_schema()
+    schema["properties"]["errors"]["items"] = schema.pop("$defs")["FieldProblem"]
+    return schema
+
+
+_DOCUMENTED = {
+    "description": "What went wrong, and what to do about it",
+    "content": {PROBLEM: {"schema": _problem_schema()}},
+}
+RESPONSES: dict[int | str, dict[str, Any]] = {422: _DOCUMENTED, "default": _DOCUMENTED}
+"""For the OpenAPI document: every error has this shape."""
 
 _HTTP_PROBLEMS = {
     400: ("malformed-json", "The body is not JSON", "Send one JSON object."),

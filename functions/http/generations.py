@@ -13,7 +13,7 @@ from core.bootstrap import Services
 from core.generation.request import GenerationRequest
 from core.jobs.idempotency import StoredAnswer
 from core.jobs.model import Job
-from core.jobs.view import job_path, job_view
+from core.jobs.view import JobView, job_path, job_view
 from core.validation import fingerprint
 from functions.http.dependencies import ServicesDep, ended_within, idempotency_key, require_json, wait_seconds
 
@@ -22,7 +22,12 @@ router = APIRouter(prefix="/v1/generations", tags=["generations"])
 _RETRY_AFTER_SECONDS = 1
 
 
-@router.post("", status_code=202, dependencies=[Depends(require_json)])
+@router.post(
+    "",
+    status_code=202,
+    dependencies=[Depends(require_json)],
+    responses={202: {"model": JobView}, 200: {"model": JobView, "description": "With Prefer: wait, a job that ended"}},
+)
 async def create_generation(
     body: GenerationRequest,
     services: ServicesDep,

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import RedirectResponse, StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import BaseModel
 
 from core.jobs.model import JobKind, JobStatus
-from core.jobs.view import job_view
+from core.jobs.view import JobView, job_view
 from core.webhooks.events import event_of
 from functions.http.dependencies import ServicesDep, watch
 from functions.http.errors import NothingMore
@@ -19,7 +20,14 @@ from functions.http.zip_stream import zip_stream
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 
-@router.get("")
+class JobList(BaseModel):
+    """A page of jobs; the next one is at ``next_cursor``, which is ``null`` at the end."""
+
+    jobs: list[JobView]
+    next_cursor: str | None
+
+
+@router.get("", responses={200: {"model": JobList}})
 def list_jobs(
     services: ServicesDep,
     status: JobStatus | None = None,
@@ -32,7 +40,7 @@ def list_jobs(
     return {"jobs": [job_view(job) for job in page.jobs], "next_cursor": page.next_cursor}
 
 
-@router.get("/{job_id}")
+@router.get("/{job_id}", responses={200: {"model": JobView}})
 def get_job(job_id: str, services: ServicesDep) -> dict[str, Any]:
     """One job, with its place in the queue while it waits."""
     job = services.jobs.get(job_id)
@@ -46,13 +54,13 @@ def delete_job(job_id: str, services: ServicesDep) -> None:
     services.deliveries.forget(job_id)
 
 
-@router.post("/{job_id}/cancel", status_code=202)
+@router.post("/{job_id}/cancel", status_code=202, responses={202: {"model": JobView}})
 def cancel_job(job_id: str, services: ServicesDep) -> dict[str, Any]:
     """Cancel: at once while it waits, within a second or so while it runs."""
     return job_view(services.jobs.cancel(job_id))
 
 
-@router.post("/{job_id}/retry", status_code=202)
+@router.post("/{job_id}/retry", status_code=202, responses={202: {"model": JobView}})
 def retry_job(job_id: str, services: ServicesDep) -> dict[str, Any]:
     """Queue a failed or canceled job again; files that are finished are not made again."""
     return job_view(services.jobs.retry(job_id))

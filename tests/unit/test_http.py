@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
+import re
 import zipfile
 from collections.abc import Iterator
 
@@ -11,6 +13,8 @@ import httpx
 import pytest
 
 from core.bootstrap import Services, build, memory_storage
+from core.generation.request import GenerationRequest
+from core.jobs.view import job_view
 from core.settings import Settings
 from functions.http.app import create_app
 from functions.http.functions import ROUTES
@@ -64,6 +68,18 @@ def test_every_route_of_the_app_has_a_function(services: Services) -> None:
     templates = [route.partition("/{*")[0] for route in ROUTES.values()]
     for path in create_app(lambda: services).openapi()["paths"]:
         assert any(path.strip("/") == one or path.startswith(f"/{one}/") for one in templates), path
+
+
+def test_the_openapi_document_describes_jobs_and_problems(services: Services) -> None:
+    document = create_app(lambda: services).openapi()
+    schemas = document["components"]["schemas"]
+    job = services.generation.plan(GenerationRequest(target_stems=("bass",)), job_id="a")
+    assert set(schemas["JobView"]["properties"]) == set(job_view(job))
+    references = set(re.findall(r'"\$ref": "#/components/schemas/(\w+)"', json.dumps(document)))
+    assert references <= set(schemas)
+    unfit = document["paths"]["/v1/generations"]["post"]["responses"]["422"]
+    answer = call(services, "POST", "/v1/generations", json={}, headers={"Authorization": "Bearer first"})
+    assert set(answer.json()) == set(unfit["content"]["application/problem+json"]["schema"]["properties"])
 
 
 def test_a_zip_is_written_piece_by_piece() -> None:
