@@ -13,7 +13,7 @@ from functions.http.asgi import AsgiResponse, Request, Response
 
 ROUTES = {
     "dead_letters_api": "v1/dead-letters/{*rest}",
-    "docs": "docs",
+    "docs": "docs/{*rest}",
     "engines_api": "v1/engines",
     "generations_api": "v1/generations",
     "healthz": "healthz",

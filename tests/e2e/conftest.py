@@ -35,6 +35,13 @@ class Installation:
     api_key: str | None = None
 
 
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[Azurite]:
+    """Storage of these tests' own: their host lives as long as the session, and would take other tests' messages."""
+    with Azurite() as emulator:
+        yield emulator
+
+
 KINDS = ["url"] if "STEMWORKS_URL" in os.environ else ["local", "func"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import wave
 import zipfile
 
@@ -157,7 +158,11 @@ def test_the_service_describes_itself(api: Api) -> None:
     assert api.http.get("/readyz").json()["status"] == "ready"
     assert api.http.get("/v1/engines").json()["engines"][0]["name"] == "synth"
     assert "/v1/generations" in api.http.get("/openapi.json").json()["paths"]
-    assert "openapi.json" in api.http.get("/docs").text
+    page = api.http.get("/docs").text
+    assert "openapi.json" in page
+    assets = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert assets and all(asset.startswith("/docs/assets/") for asset in assets)  # nothing from elsewhere
+    assert [api.http.get(asset).status_code for asset in assets] == [200] * len(assets)
 
 
 BAD_FIELDS = {

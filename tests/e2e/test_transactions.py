@@ -18,10 +18,11 @@ WITHOUT_TIMERS = {"AzureWebJobs.recover_jobs.Disabled": "true", "AzureWebJobs.ex
 
 
 @pytest.fixture(scope="module")
-def proxy(azurite: Azurite) -> Iterator[CountingProxy]:
-    prepare_storage(azurite.connection_string)
-    with CountingProxy(azurite.connection_string) as proxy:
-        yield proxy
+def proxy() -> Iterator[CountingProxy]:
+    with Azurite() as azurite:  # one that no other host works on
+        prepare_storage(azurite.connection_string)
+        with CountingProxy(azurite.connection_string) as proxy:
+            yield proxy
 
 
 @pytest.fixture(scope="module")
