@@ -62,6 +62,11 @@ class Progress:
         """The job as this attempt knows it, with the files finished so far."""
         return self.job.evolve(outputs=self._outputs)
 
+    @property
+    def ended_by_itself(self) -> bool:
+        """Whether the row says that this attempt is over: nobody but the attempt writes that."""
+        return self.job.status is not JobStatus.PROCESSING
+
     def check(self) -> None:
         """Raise ``CancelRequested``, ``LeaseLost`` or ``DeadlineExceeded`` if the work should stop."""
         if self._stop is None and self._clock() >= self._deadline:
@@ -93,10 +98,12 @@ class Progress:
         except JobNotFound:
             self._stop = LeaseLost("the job was deleted")
             return
-        if job.attempt != self.job.attempt or job.status is not JobStatus.PROCESSING:
+        if job.attempt != self.job.attempt:
             self._stop = LeaseLost(f"attempt {self.job.attempt} was overtaken")
             return
         self.job = job
+        if self.ended_by_itself:
+            self._stop = LeaseLost(f"attempt {self.job.attempt} has ended")
         if job.cancel_requested:
             self._stop = CancelRequested()
 

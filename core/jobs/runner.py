@@ -99,8 +99,8 @@ class JobRunner:
             except JobNotFound:
                 log.info("job %s was deleted before it started", job_id)
                 return None
-            except RowChanged:
-                continue  # somebody wrote it between the two lines above: look again
+            except (RowChanged, RowNotFound):
+                continue  # somebody wrote or deleted it between the two lines above: look again
 
     def _claim_once(self, job: Job) -> Job | None:
         now = self.clock()
@@ -154,6 +154,8 @@ class JobRunner:
                 return self.jobs.replace(held, step(progress.current))
             except (RowChanged, RowNotFound):
                 progress.catch_up()
+            if progress.ended_by_itself:
+                return progress.job  # the write went through after all; only the answer to it got lost
             try:
                 progress.check()
             except CancelRequested:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -16,13 +17,14 @@ from core.errors import (
     JobNotFound,
     JobStateConflict,
     LeaseLost,
+    RowChanged,
     StemworksError,
     StorageUnavailable,
 )
 from core.jobs.messages import CALLBACKS, CPU_REQUESTS
 from core.jobs.model import AUDIO_FILES, Job, JobStatus
 from core.jobs.store import JobStore
-from core.ports import EngineInfo, GenerationEngine, StemRequest
+from core.ports import Change, EngineInfo, GenerationEngine, StemRequest
 from tests.clock import Clock
 from tests.contract.conftest import Account
 
@@ -126,6 +128,26 @@ def test_an_attempt_that_lost_its_lease_cannot_overwrite_a_newer_one(
     services.runner.run(job.job_id)
     done = services.jobs.get(job.job_id)
     assert (done.status, done.attempt, done.revision) == (JobStatus.COMPLETED, 2, 3)
+
+
+def test_an_end_whose_answer_got_lost_is_an_end(
+    services: Services, new_job: NewJob, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = services.jobs.submit(new_job(callback_url="http://127.0.0.1:9/hook"))
+    table: Any = services.storage.tables["jobs"]
+    commit = table.commit
+
+    def lose_the_answer(partition: str, *changes: Change) -> tuple[str, ...]:
+        etags = commit(partition, *changes)
+        if any('"status":"completed"' in getattr(change, "document", "") for change in changes):
+            raise RowChanged  # what the SDK's own repeat of the request comes to
+        return tuple(etags)
+
+    monkeypatch.setattr(table, "commit", lose_the_answer)
+    services.runner.run(job.job_id)
+    done = services.jobs.get(job.job_id)
+    assert (done.status, done.attempt, done.revision) == (JobStatus.COMPLETED, 1, 2)
+    assert len(account.receive(CALLBACKS)) == 1
 
 
 def test_finished_stems_are_not_made_again(services: Services, new_job: NewJob, engines: HookedEngines) -> None:
