@@ -96,7 +96,7 @@ def build(
         generation=GenerationPlanner(engines, clock, lambda: secrets.randbits(31), settings),
         runner=runner,
         deliveries=Deliveries(
-            storage.tables["deliveries"], store, storage.queues, sender, clock, random.random, settings
+            storage.tables["deliveries"], store, storage.queues, sender, clock, random.random, new_id, settings
         ),
         dead_letters=DeadLetters(storage.tables["deadletters"], storage.queues, runner, clock),
         idempotency=idempotency,

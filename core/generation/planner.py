@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from core.errors import AddressRefused, FieldError, InvalidRequest, LicenceRefused
+from core.errors import FieldError, InvalidRequest, LicenceRefused
 from core.generation.request import GenerationRequest
 from core.jobs.messages import CPU_REQUESTS, GENERATION_REQUESTS
 from core.jobs.model import Callback, EngineStamp, Job, JobKind
 from core.ports import Clock, EngineInfo, Engines
 from core.settings import Settings
 from core.validation import fingerprint
-from core.webhooks.address_guard import check_url
+from core.webhooks.address_guard import check_callback_url
 
 _OVERHEAD_SECONDS = 0.5  # from the queue to the first block, and the upload
 
@@ -80,10 +80,7 @@ class GenerationPlanner:
     def _callback(self, request: GenerationRequest, payload: str) -> Callback | None:
         if request.callback_url is None:
             return None
-        try:
-            check_url(request.callback_url, allow_private=self.settings.allow_private_callbacks)
-        except AddressRefused as error:
-            raise InvalidRequest([FieldError("/callback_url", error.detail)]) from None
+        check_callback_url(request.callback_url, "/callback_url", self.settings)
         return Callback(url=request.callback_url, events=request.callback_events, payload=payload)
 
     def _retention(self, request: GenerationRequest) -> int:

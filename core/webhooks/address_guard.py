@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-from core.errors import AddressRefused, AddressUnknown
+from core.errors import AddressRefused, AddressUnknown, FieldError, InvalidRequest
+from core.settings import Settings
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], list[str]]
@@ -50,6 +51,14 @@ def check_url(url: str, *, allow_private: bool) -> SplitResult:
     if not allow_private and (address := _literal(parts.hostname)):
         _check_address(address)
     return parts
+
+
+def check_callback_url(url: str, pointer: str, settings: Settings) -> None:
+    """Refuse a URL that a client gave at ``pointer``, as far as DNS is not needed. Raises ``InvalidRequest``."""
+    try:
+        check_url(url, allow_private=settings.allow_private_callbacks)
+    except AddressRefused as error:
+        raise InvalidRequest([FieldError(pointer, error.detail)]) from None
 
 
 def resolve(url: str, *, allow_private: bool, lookup: Resolve | None = None) -> Target:

@@ -14,8 +14,9 @@ from core.jobs.model import Job, JobStatus, Model
 from core.jobs.store import JobStore
 from core.ports import Clock, Queues, Remove, Replace, Row, Table
 from core.settings import Settings
+from core.webhooks.address_guard import check_callback_url
 from core.webhooks.events import PROGRESS, event_of, sequence_of
-from core.webhooks.payloads import build_payload
+from core.webhooks.payloads import build_payload, build_test_payload
 from core.webhooks.retry import DeliveryStatus, Verdict, judge
 from core.webhooks.sender import Outcome, Sender
 from core.webhooks.signing import signed_headers
@@ -57,6 +58,7 @@ class Deliveries:
     sender: Sender
     clock: Clock
     chance: Callable[[], float]
+    new_id: Callable[[], str]
     settings: Settings
 
     def deliver(self, message: CallbackMessage) -> DeliveryStatus | None:
@@ -96,6 +98,19 @@ class Deliveries:
         message = CallbackMessage(job_id=job_id, event=delivery.event, sequence=delivery.sequence, try_number=1)
         self.queues.send(CALLBACKS, message.evolve(try_number=len(delivery.tries) + 1).model_dump_json())
         return queued
+
+    def test(self, url: str) -> tuple[str, Outcome]:
+        """Send one signed ``webhook.test`` event, which is neither logged nor repeated: its id, and how it went.
+
+        Raises ``InvalidRequest`` if the address may not be called.
+        """
+        check_callback_url(url, "/url", self.settings)
+        now = self.clock()
+        message_id = f"msg_test_{self.new_id()}"
+        body = build_test_payload(now)
+        return message_id, self.sender.post(
+            url, body, signed_headers(self.settings.webhook_secrets, message_id, now, body)
+        )
 
     def forget(self, job_id: str) -> None:
         """Remove the log of a job."""

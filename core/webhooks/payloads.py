@@ -16,6 +16,16 @@ def build_payload(job: Job, event: str) -> str:
     """The body of the callback for ``event``, in the shape that the client's route promises."""
     assert job.callback is not None
     body = _seed(job) if job.callback.payload == "seed" else _standard(job, event)
+    return _json(body)
+
+
+def build_test_payload(now: datetime) -> str:
+    """The body of a test delivery."""
+    data = {"message": "This is a test of your receiver; no job stands behind it."}
+    return _json({"type": "webhook.test", "timestamp": _utc(now), "data": data})
+
+
+def _json(body: dict[str, Any]) -> str:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
 
 

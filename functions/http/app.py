@@ -7,9 +7,10 @@ from collections.abc import Callable
 from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 
+from core import __version__
 from core.bootstrap import Services
 from functions.http import dead_letters as dead_letters_routes
-from functions.http import errors, generations, jobs, system
+from functions.http import errors, generations, jobs, system, webhooks
 from functions.http.body_limit import BodyLimit
 from functions.http.dependencies import require_key
 from functions.http.seeds import generation as seed_generation
@@ -29,7 +30,7 @@ def create_app(services: Callable[[], Services]) -> FastAPI:
         docs_url="/docs",
         static_url="/docs/assets",
         title="Stemworks",
-        version="0.1.0",
+        version=__version__,
         description=_DESCRIPTION,
         dependencies=[Depends(require_key)],
         redoc_url=None,
@@ -38,6 +39,6 @@ def create_app(services: Callable[[], Services]) -> FastAPI:
     app.state.services = services
     app.add_middleware(BodyLimit, max_bytes=services().settings.max_body_bytes)
     errors.install(app)
-    for module in (generations, jobs, dead_letters_routes, system, seed_generation):
+    for module in (generations, jobs, dead_letters_routes, webhooks, system, seed_generation):
         app.include_router(module.router)
     return app

@@ -22,6 +22,7 @@ ROUTES = {
     "readyz": "readyz",
     "seed_generate": "generate",
     "seed_health": "health",
+    "webhooks_api": "v1/webhooks/{*rest}",
 }
 """Function name → route."""
 

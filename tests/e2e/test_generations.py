@@ -153,6 +153,20 @@ def test_callbacks_follow_the_standard(api: Api, installation: Installation) -> 
     assert log[0]["delivery_id"] == received.headers["webhook-id"]
 
 
+def test_a_receiver_can_be_tried_before_any_job(api: Api, installation: Installation) -> None:
+    if installation.secret is None:
+        pytest.skip("an installation elsewhere cannot call back to this machine")
+    with Receiver() as receiver:
+        result = api.http.post("/v1/webhooks/test", json={"url": receiver.url}).json()
+        (received,) = receiver.wait_for(1)
+    Webhook(installation.secret).verify(received.body.encode(), received.headers)
+    assert (result["delivered"], result["status_code"]) == (True, 200)
+    assert result["webhook_id"] == received.headers["webhook-id"]
+    assert received.json()["type"] == "webhook.test"
+    body = problem(api.http.post("/v1/webhooks/test", json={"url": "ftp://x"}), 422, "invalid-request")
+    assert body["errors"][0]["pointer"] == "/url"
+
+
 def test_the_service_describes_itself(api: Api) -> None:
     assert api.http.get("/healthz").json() == {"status": "ok"}
     assert api.http.get("/readyz").json()["status"] == "ready"
