@@ -20,7 +20,6 @@ from core.jobs.model import Job
 
 _FIRST_LOOK_SECONDS = 0.1
 _LONGEST_LOOK_SECONDS = 1.0
-_HEARTBEAT_SECONDS = 10.0
 _LONGEST_WAIT_SECONDS = 60
 _OPEN_PATHS = frozenset({"/healthz", "/readyz", "/health", "/docs", "/openapi.json"})
 
@@ -74,8 +73,13 @@ async def wait_seconds(
     return float(min(int(match[1]), _LONGEST_WAIT_SECONDS)) if match else 0.0
 
 
-async def watch(read: Callable[[], Job], revision: int = -1) -> AsyncIterator[Job | None]:
-    """Yield the job whenever it is newer than ``revision``, until it has ended; ``None`` every ten silent seconds."""
+async def watch(
+    read: Callable[[], Job], revision: int = -1, heartbeat_seconds: float = 10.0
+) -> AsyncIterator[Job | None]:
+    """Yield the job whenever it is newer than ``revision``, until it has ended; ``None`` when it was silent for long.
+
+    The load balancer in front cuts connections that are idle for 230 s, and proxies are less patient.
+    """
     pause = _FIRST_LOOK_SECONDS
     silence = 0.0
     while True:
@@ -85,7 +89,7 @@ async def watch(read: Callable[[], Job], revision: int = -1) -> AsyncIterator[Jo
             yield job
         if job.status.ended:
             return
-        if silence >= _HEARTBEAT_SECONDS:
+        if silence >= heartbeat_seconds:
             silence = 0.0
             yield None
         await anyio.sleep(pause)

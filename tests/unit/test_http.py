@@ -14,9 +14,11 @@ import pytest
 
 from core.bootstrap import Services, build, memory_storage
 from core.generation.request import GenerationRequest
+from core.jobs.model import Job
 from core.jobs.view import job_view
 from core.settings import Settings
 from functions.http.app import create_app
+from functions.http.dependencies import watch
 from functions.http.functions import ROUTES
 from functions.http.zip_stream import zip_stream
 
@@ -80,6 +82,16 @@ def test_the_openapi_document_describes_jobs_and_problems(services: Services) ->
     unfit = document["paths"]["/v1/generations"]["post"]["responses"]["422"]
     answer = call(services, "POST", "/v1/generations", json={}, headers={"Authorization": "Bearer first"})
     assert set(answer.json()) == set(unfit["content"]["application/problem+json"]["schema"]["properties"])
+
+
+def test_a_silent_stream_says_that_it_is_alive(services: Services) -> None:
+    job = services.jobs.submit(services.generation.plan(GenerationRequest(target_stems=("bass",)), job_id="a"))
+
+    async def first(count: int) -> list[Job | None]:
+        events = watch(lambda: services.jobs.get("a"), heartbeat_seconds=0.05)
+        return [await anext(events) for _ in range(count)]
+
+    assert asyncio.run(first(3)) == [job, None, None]
 
 
 def test_a_zip_is_written_piece_by_piece() -> None:

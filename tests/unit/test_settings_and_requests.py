@@ -34,6 +34,12 @@ def test_a_setting_that_does_not_fit_is_named() -> None:
         Settings.read({"JOB_LEASE_SECONDS": "soon"})
 
 
+def test_a_job_ends_before_the_host_would_end_it() -> None:
+    hours, minutes, seconds = map(int, json.loads(Path("host.json").read_text())["functionTimeout"].split(":"))
+    settings = Settings.read({})
+    assert settings.job_deadline_seconds + settings.job_lease_seconds < hours * 3600 + minutes * 60 + seconds
+
+
 @pytest.mark.parametrize("secret", ["plain", "whsec_", "whsec_!!!", "whsec_bmV3 whsec_"])
 def test_a_secret_that_cannot_sign_is_refused_at_the_start(secret: str) -> None:
     with pytest.raises(ValueError, match="WEBHOOK_SECRETS"):
