@@ -16,7 +16,7 @@ from functions.http.dependencies import require_key
 from functions.http.seeds import generation as seed_generation
 
 _DESCRIPTION = """
-Generates and separates music, as jobs. A request is answered at once with **202** and the job; the job's events and
+Generates music, as jobs. A request is answered at once with **202** and the job; the job's events and
 its callback tell how it goes; its outputs are files with signed, short-lived links.
 
 Every error is an RFC 9457 problem with a stable `type`, a `detail`, a `next_step`, and for fields that do not fit

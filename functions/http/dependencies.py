@@ -12,6 +12,7 @@ from typing import Annotated
 
 import anyio
 from fastapi import Depends, Header, HTTPException, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.concurrency import run_in_threadpool
 
 from core.bootstrap import Services
@@ -33,13 +34,19 @@ async def services(request: Request) -> Services:
 ServicesDep = Annotated[Services, Depends(services)]
 
 
-async def require_key(request: Request, services: ServicesDep) -> None:
+_bearer = HTTPBearer(auto_error=False, description="One of the server's API_KEYS, if it has any")
+
+
+async def require_key(
+    request: Request,
+    services: ServicesDep,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> None:
     """Refuse a caller without one of the API keys, if there are any; health and documentation are open."""
     keys = services.settings.api_keys
     if not keys or request.url.path in _OPEN_PATHS:
         return
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    given = token.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
+    given = bearer.credentials if bearer else request.headers.get("x-api-key", "")
     if not any(hmac.compare_digest(given.encode(), key.encode()) for key in keys):
         raise Unauthorized
 
