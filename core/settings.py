@@ -57,6 +57,9 @@ class Settings(BaseModel):
         "", alias="AzureWebJobsStorage__clientId", description="Client id of a user-assigned identity"
     )
     api_keys: Words = Field((), description="Keys that callers must present, separated by spaces; empty lets all in")
+    cors_origins: Words = Field(
+        (), description="Web pages that may call the API from a browser, such as https://app.example.org; * for any"
+    )
     default_generation_engine: str = Field("synth", description="Engine of a request that names none")
     webhook_secrets: Annotated[Words, AfterValidator(_secrets)] = Field(
         (), description="whsec_… secrets that sign callbacks, the newest first; several while rotating"

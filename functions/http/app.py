@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fastapi import Depends, FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
 from core import __version__
@@ -26,6 +27,7 @@ Every error is an RFC 9457 problem with a stable `type`, a `detail`, a `next_ste
 
 def create_app(services: Callable[[], Services]) -> FastAPI:
     """The app over ``services``."""
+    settings = services().settings
     app = FastAPIOffline(  # serves the documentation's scripts itself: it works without the internet, and tells nobody
         docs_url="/docs",
         static_url="/docs/assets",
@@ -37,7 +39,15 @@ def create_app(services: Callable[[], Services]) -> FastAPI:
         responses=errors.RESPONSES,
     )
     app.state.services = services
-    app.add_middleware(BodyLimit, max_bytes=services().settings.max_body_bytes)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["Location", "Retry-After"],
+        )
     errors.install(app)
     for module in (generations, jobs, dead_letters_routes, webhooks, system, seed_generation):
         app.include_router(module.router)

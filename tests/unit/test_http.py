@@ -57,6 +57,18 @@ def test_callers_with_a_key_are_let_in(services: Services, headers: dict[str, st
     assert call(services, "GET", "/v1/jobs", headers=headers).status_code == 200
 
 
+def test_pages_of_the_origins_that_are_set_may_call() -> None:
+    services = build(Settings.read({"CORS_ORIGINS": "https://app.example.org", "API_KEYS": "first"}), memory_storage())
+
+    def preflight(origin: str) -> httpx.Response:
+        headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+        return call(services, "OPTIONS", "/v1/generations", headers=headers)
+
+    allowed = preflight("https://app.example.org")
+    assert (allowed.status_code, allowed.headers["access-control-allow-origin"]) == (200, "https://app.example.org")
+    assert "access-control-allow-origin" not in preflight("https://evil.example").headers
+
+
 def test_an_error_that_was_not_foreseen_shows_nothing_of_its_inside(monkeypatch: pytest.MonkeyPatch) -> None:
     services = build(Settings.read({}), memory_storage())
     monkeypatch.setattr(type(services.jobs), "get", lambda self, job_id: {}["secret"])
