@@ -1,5 +1,7 @@
 """The Azure Functions app: registers the functions of this process's role (``STEMWORKS_ROLE``)."""
 
+import logging
+
 import azure.functions as func
 
 from core.settings import settings
@@ -11,6 +13,9 @@ BLUEPRINTS = {
     "gpu": (health, generation),
     "all": (http, cpu, generation, callbacks, dead_letters, housekeeping),
 }
+
+# The worker logs at INFO, where the storage SDKs describe every request and every answer.
+logging.getLogger("azure").setLevel(logging.WARNING)
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 for module in BLUEPRINTS[settings().stemworks_role]:
