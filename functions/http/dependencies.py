@@ -16,7 +16,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.concurrency import run_in_threadpool
 
 from core.bootstrap import Services
-from core.errors import FieldError, InvalidRequest, Unauthorized
+from core.errors import FieldError, InvalidRequest, JobNotFound, Unauthorized
 from core.jobs.model import Job
 
 _FIRST_LOOK_SECONDS = 0.1
@@ -83,14 +83,17 @@ async def wait_seconds(
 async def watch(
     read: Callable[[], Job], revision: int = -1, heartbeat_seconds: float = 10.0
 ) -> AsyncIterator[Job | None]:
-    """Yield the job whenever it is newer than ``revision``, until it has ended; ``None`` when it was silent for long.
+    """Yield the job whenever it is newer than ``revision``, until it has ended or is gone; ``None`` when it was silent for long.
 
     The load balancer in front cuts connections that are idle for 230 s, and proxies are less patient.
     """
     pause = _FIRST_LOOK_SECONDS
     silence = 0.0
     while True:
-        job = await run_in_threadpool(read)
+        try:
+            job = await run_in_threadpool(read)
+        except JobNotFound:
+            return  # deleted meanwhile
         if job.revision > revision:
             revision, pause, silence = job.revision, _FIRST_LOOK_SECONDS, 0.0
             yield job

@@ -16,6 +16,7 @@ from core.bootstrap import Services, build, memory_storage
 from core.generation.request import GenerationRequest
 from core.jobs.model import Job
 from core.jobs.view import job_view
+from core.ports import Remove
 from core.settings import Settings
 from functions.http.app import create_app
 from functions.http.dependencies import watch
@@ -104,6 +105,20 @@ def test_a_silent_stream_says_that_it_is_alive(services: Services) -> None:
         return [await anext(events) for _ in range(count)]
 
     assert asyncio.run(first(3)) == [job, None, None]
+
+
+def test_a_stream_ends_when_its_job_is_deleted(services: Services) -> None:
+    services.jobs.submit(services.generation.plan(GenerationRequest(target_stems=("bass",)), job_id="a"))
+
+    async def watched() -> list[str]:
+        seen = []
+        async for job in watch(lambda: services.jobs.get("a")):
+            if job is not None:
+                seen.append(job.status.value)
+                services.storage.tables["jobs"].commit("jobs", Remove("job:a"))
+        return seen
+
+    assert asyncio.run(watched()) == ["queued"]
 
 
 def test_a_zip_is_written_piece_by_piece() -> None:
