@@ -83,9 +83,9 @@ async def wait_seconds(
 async def watch(
     read: Callable[[], Job], revision: int = -1, heartbeat_seconds: float = 10.0
 ) -> AsyncIterator[Job | None]:
-    """Yield the job whenever it is newer than ``revision``, until it has ended or is gone; ``None`` when it was silent for long.
+    """Yield the job whenever it is newer than ``revision``, until it has ended or is gone.
 
-    The load balancer in front cuts connections that are idle for 230 s, and proxies are less patient.
+    ``None`` comes when there was nothing to say for long: the load balancer in front cuts connections that are idle for 230 s, and proxies are less patient.
     """
     pause = _FIRST_LOOK_SECONDS
     silence = 0.0
