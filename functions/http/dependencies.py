@@ -85,7 +85,8 @@ async def watch(
 ) -> AsyncIterator[Job | None]:
     """Yield the job whenever it is newer than ``revision``, until it has ended or is gone.
 
-    ``None`` comes when there was nothing to say for long: the load balancer in front cuts connections that are idle for 230 s, and proxies are less patient.
+    ``None`` comes when there was nothing to say for long: the load balancer in front cuts connections that are idle for
+    230 s, and proxies are less patient.
     """
     pause = _FIRST_LOOK_SECONDS
     silence = 0.0
