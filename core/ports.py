@@ -90,6 +90,14 @@ class Engines(Protocol):
         """Every engine, whether it is loaded or not."""
         ...
 
+    def loaded(self) -> set[str]:
+        """The names of the engines that this process has loaded."""
+        ...
+
+    def gpu_available(self) -> bool:
+        """Whether this process could use a GPU."""
+        ...
+
     def generation(self, name: str) -> GenerationEngine:
         """The engine of this name, loaded on its first use and kept. Raises ``EngineUnavailable``."""
         ...

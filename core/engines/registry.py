@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from core.engines.catalogue import SYNTH
+from core.engines.devices import gpu_available
 from core.errors import EngineUnavailable
 from core.ports import EngineInfo, GenerationEngine
 
@@ -30,6 +31,12 @@ class EngineRegistry:
 
     def catalogue(self) -> list[EngineInfo]:
         return [info for info, _ in _GENERATION.values()]
+
+    def loaded(self) -> set[str]:
+        return set(self._loaded)
+
+    def gpu_available(self) -> bool:
+        return gpu_available()
 
     def generation(self, name: str) -> GenerationEngine:
         if name not in _GENERATION:

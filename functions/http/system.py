@@ -29,5 +29,6 @@ def readyz(services: ServicesDep) -> dict[str, str]:
 
 @router.get("/v1/engines")
 def list_engines(services: ServicesDep) -> dict[str, Any]:
-    """The engines there are, what they make, and what their licences allow."""
-    return {"engines": [asdict(info) for info in services.engines.catalogue()]}
+    """The engines there are, what they make, what their licences allow, and whether this process has loaded them."""
+    loaded = services.engines.loaded()
+    return {"engines": [{**asdict(info), "loaded": info.name in loaded} for info in services.engines.catalogue()]}

@@ -41,6 +41,12 @@ class HookedEngines:
     def catalogue(self) -> list[EngineInfo]:
         return self._real.catalogue()
 
+    def loaded(self) -> set[str]:
+        return self._real.loaded()
+
+    def gpu_available(self) -> bool:
+        return self._real.gpu_available()
+
     def generation(self, name: str) -> GenerationEngine:
         return _Hooked(self, self._real.generation(name))
 

@@ -44,7 +44,8 @@ def test_health_has_the_shape_of_the_page(api: Api) -> None:
         "storage": "connected",
         "mode": "mock",
     }
-    assert (health["status"], health["gpu_available"]) == ("healthy", False)
+    assert health["status"] == "healthy"
+    assert isinstance(health["gpu_available"], bool)
 
 
 def test_generate_answers_as_the_page_shows(api: Api) -> None:

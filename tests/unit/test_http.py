@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from core.bootstrap import Services, build, memory_storage
+from core.engines.registry import EngineRegistry
 from core.generation.request import GenerationRequest
 from core.jobs.model import Job
 from core.jobs.view import job_view
@@ -119,6 +120,27 @@ def test_a_stream_ends_when_its_job_is_deleted(services: Services) -> None:
         return seen
 
     assert asyncio.run(watched()) == ["queued"]
+
+
+def test_health_tells_of_what_is_loaded() -> None:
+    class Engines(EngineRegistry):
+        def loaded(self) -> set[str]:
+            return {"musicgen"}
+
+        def gpu_available(self) -> bool:
+            return True
+
+    services = build(Settings.read({}), memory_storage(), engines=Engines())
+    health = call(services, "GET", "/health").json()
+    assert (health["services"]["musicgen"], health["services"]["stable_audio"]) == ("loaded", "not_loaded")
+    assert health["gpu_available"] is True
+
+
+def test_an_engine_is_loaded_at_its_first_use() -> None:
+    engines = EngineRegistry()
+    assert engines.loaded() == set()
+    assert engines.generation("synth") is engines.generation("synth")
+    assert engines.loaded() == {"synth"}
 
 
 def test_a_zip_is_written_piece_by_piece() -> None:

@@ -105,6 +105,12 @@ class ResearchEngines:
             EngineInfo("toy", "1", "generation", "gpu", 32000, 1, 30, "MIT", "toy-small", "CC-BY-NC 4.0", False, 1.0)
         ]
 
+    def loaded(self) -> set[str]:
+        return {"musicgen"}
+
+    def gpu_available(self) -> bool:
+        return True
+
     def generation(self, name: str) -> GenerationEngine:
         raise NotImplementedError
 

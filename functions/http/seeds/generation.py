@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends
 
+from core.bootstrap import Services
 from core.generation.request import SeedGenerationRequest
 from functions.http.dependencies import ServicesDep, require_json
 
@@ -32,10 +33,14 @@ def health(services: ServicesDep) -> dict[str, Any]:
         "status": "healthy" if connected else "unhealthy",
         "timestamp": services.clock().replace(tzinfo=None).isoformat(timespec="seconds"),
         "services": {
-            "stable_audio": "not_loaded",
-            "musicgen": "not_loaded",
+            "stable_audio": _state("stable_audio", services),
+            "musicgen": _state("musicgen", services),
             "storage": "connected" if connected else "disconnected",
             "mode": "mock" if services.settings.default_generation_engine == "synth" else "ai",
         },
-        "gpu_available": False,
+        "gpu_available": services.engines.gpu_available(),
     }
+
+
+def _state(engine: str, services: Services) -> str:
+    return "loaded" if engine in services.engines.loaded() else "not_loaded"
