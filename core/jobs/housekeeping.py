@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from core.errors import RowChanged, RowNotFound
 from core.jobs.idempotency import Idempotency
-from core.jobs.messages import JobMessage
+from core.jobs.messages import send_job
 from core.jobs.model import Job, JobStatus
 from core.jobs.service import JobService
 from core.jobs.store import JobStore
@@ -82,6 +82,6 @@ class Housekeeping:
             self.jobs.replace(job, job.resent(self.clock()))
         except (RowChanged, RowNotFound):
             return False  # somebody holds it after all
-        self.queues.send(job.queue, JobMessage(job_id=job.job_id).model_dump_json())
+        send_job(self.queues, job)
         log.warning("job %s (%s): nobody held it, sent again", job.job_id, job.status)
         return True

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from core.jobs.model import Model
+from core.jobs.model import Job, Model
+from core.ports import Queues
 
 CPU_REQUESTS = "cpu-requests"
 GENERATION_REQUESTS = "generation-requests"
@@ -18,6 +19,11 @@ class JobMessage(Model):
     """Run this job. (The key is not ``id``: the host would take it for the message's own.)"""
 
     job_id: str
+
+
+def send_job(queues: Queues, job: Job, delay_seconds: float = 0) -> None:
+    """Send the message that makes a worker run ``job``."""
+    queues.send(job.queue, JobMessage(job_id=job.job_id).model_dump_json(), delay_seconds)
 
 
 class CallbackMessage(Model):

@@ -77,10 +77,9 @@ class Progress:
     def flush(self) -> None:
         """Write the newest note, or renew the lease once a third of it has passed."""
         now = self._clock()
-        note = self._note
+        note, self._note = self._note, None
         if note is None and not self._lease_wanes():
             return
-        self._note = None
         progress, stage, message = note or (self.job.progress, self.job.stage, self.job.status_message)
         try:
             advanced = self.current.advanced(progress, stage, message, now, self._lease_seconds)

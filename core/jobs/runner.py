@@ -23,7 +23,7 @@ from core.errors import (
     RowNotFound,
     StemworksError,
 )
-from core.jobs.messages import JobMessage
+from core.jobs.messages import send_job
 from core.jobs.model import Job, JobError, JobKind
 from core.jobs.progress import Progress
 from core.jobs.retry import Decision, decide, delay_seconds, describe
@@ -123,7 +123,7 @@ class JobRunner:
         """Another attempt is alive. A copy of the message returns when its lease would end, should it die."""
         assert job.lease_expires_at is not None
         wait = (job.lease_expires_at - self.clock()).total_seconds()
-        self._send(job, wait + 1)
+        send_job(self.queues, job, wait + 1)
 
     # Ending
 
@@ -144,7 +144,7 @@ class JobRunner:
         if job.status.ended:
             self.announcer.announce(job)
         else:
-            self._send(job, delay_seconds(job.attempt))
+            send_job(self.queues, job, delay_seconds(job.attempt))
 
     def _write(self, progress: Progress, step: Callable[[Job], Job]) -> Job | None:
         """Store the attempt's last word; ``None`` if the job is no longer this attempt's."""
@@ -168,9 +168,6 @@ class JobRunner:
 
     def _end(self, before: Job, after: Job) -> None:
         self.announcer.announce(self.jobs.replace(before, after))
-
-    def _send(self, job: Job, delay: float) -> None:
-        self.queues.send(job.queue, JobMessage(job_id=job.job_id).model_dump_json(), delay)
 
     def _progress(self, job: Job) -> Progress:
         return Progress(

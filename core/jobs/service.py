@@ -18,7 +18,7 @@ from core.errors import (
     RowNotFound,
     StorageUnavailable,
 )
-from core.jobs.messages import JobMessage
+from core.jobs.messages import send_job
 from core.jobs.model import AUDIO_FILES, Job, JobKind, JobStatus, Output
 from core.jobs.runner import Announcer
 from core.jobs.store import JobPage, JobStore
@@ -134,6 +134,6 @@ class JobService:
 
     def _send(self, job: Job) -> None:
         try:
-            self.queues.send(job.queue, JobMessage(job_id=job.job_id).model_dump_json())
+            send_job(self.queues, job)
         except StorageUnavailable as error:
             log.warning("job %s is stored, its message could not be sent; housekeeping will: %s", job.job_id, error)

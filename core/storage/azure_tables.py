@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from azure.core import MatchConditions
@@ -14,6 +15,9 @@ from core.settings import Settings
 from core.storage.azure_account import TABLE_RETRY_OPTIONS, service_client, translated_errors
 
 _STATUS_ERRORS: dict[int, type[StorageError]] = {404: RowNotFound, 409: RowExists, 412: RowChanged}
+# https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model
+_FORBIDDEN_IN_KEYS = re.compile(r"[/\\#?\x00-\x1f\x7f-\x9f]")
+_LONGEST_KEY = 512  # UTF-16 code units: 1 KiB
 _LONGEST_DOCUMENT = 32_000  # characters of one string property; storage allows 32 Ki
 
 
@@ -36,6 +40,8 @@ class AzureTable:
             self._service.create_table_if_not_exists(self._name)
 
     def get(self, partition: str, key: str) -> Row:
+        if not (_possible(partition) and _possible(key)):  # storage would call the request itself malformed
+            raise RowNotFound
         with translated_errors(_STATUS_ERRORS):
             return _row(self._client.get_entity(partition, key))
 
@@ -80,6 +86,10 @@ class AzureTable:
             TransactionOperation.UPSERT: self._client.upsert_entity,
         }
         return str(writes[operation](entity, **options)["etag"])
+
+
+def _possible(key: str) -> bool:
+    return len(key) <= _LONGEST_KEY and not _FORBIDDEN_IN_KEYS.search(key)
 
 
 def _operation(partition: str, change: Change) -> tuple[TransactionOperation, dict[str, Any], dict[str, Any]]:

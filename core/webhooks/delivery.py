@@ -95,8 +95,9 @@ class Deliveries:
             raise JobStateConflict(f"the receiver of job {job_id} answered 410 Gone, so its callbacks are off")
         queued = delivery.evolve(status=DeliveryStatus.RETRYING, next_try_at=self.clock())
         self._log(queued)
-        message = CallbackMessage(job_id=job_id, event=delivery.event, sequence=delivery.sequence, try_number=1)
-        self.queues.send(CALLBACKS, message.evolve(try_number=len(delivery.tries) + 1).model_dump_json())
+        number = len(delivery.tries) + 1
+        message = CallbackMessage(job_id=job_id, event=delivery.event, sequence=delivery.sequence, try_number=number)
+        self.queues.send(CALLBACKS, message.model_dump_json())
         return queued
 
     def test(self, url: str) -> tuple[str, Outcome]:

@@ -84,7 +84,7 @@ def _note(response: httpcore.Response) -> str:
 
 def _retry_after(value: str) -> float | None:
     """Seconds, from either form of the header (RFC 9110, 10.2.3)."""
-    if value.strip().isdigit():
+    if value.strip().isdecimal():
         return float(value)
     try:
         moment = email.utils.parsedate_to_datetime(value)

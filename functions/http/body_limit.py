@@ -23,7 +23,7 @@ class BodyLimit:
 
         async def limited() -> Message:
             nonlocal received
-            self._check(int(announced) if announced.isdigit() else 0)
+            self._check(int(announced) if announced.isdecimal() else 0)
             message = await receive()
             received += len(message.get("body", b""))
             self._check(received)

@@ -164,6 +164,15 @@ def test_any_answer_but_2xx_is_tried_again_later(
         assert [made.status_code for made in services.deliveries.of_job(job.job_id)[0].tries] == [status, 204]
 
 
+@pytest.mark.parametrize("value", ["²", "soon", "-1", "", "Wed, 99 Foo 2026 99:99:99 GMT"])
+def test_a_retry_after_that_means_nothing_is_passed_over(
+    services: Services, new_job: NewJob, account: Account, value: str
+) -> None:
+    with Receiver(Answer(503, {"retry-after": value})) as receiver:
+        finished(services, new_job, receiver)
+        assert deliver_all(services, account) == [DeliveryStatus.RETRYING]
+
+
 def test_a_receiver_that_is_down_or_slow_is_tried_again(services: Services, new_job: NewJob, account: Account) -> None:
     release = threading.Event()
     with Receiver(Answer(wait=lambda: release.wait(20))) as slow:

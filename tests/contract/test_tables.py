@@ -26,6 +26,15 @@ def test_reading_from_a_table_that_is_missing_finds_nothing(table: Table) -> Non
         table.get("p", "a")
 
 
+@pytest.mark.parametrize("key", ["a/b", "a\\b", "a#b", "a?b", "a\x00b", "a\nb", "a" * 2000, "..", "'", "ä♯"])
+def test_a_key_that_no_row_can_have_names_no_row(table: Table, key: str) -> None:
+    table.commit("p", Insert("a", "1"))
+    with pytest.raises(RowNotFound):
+        table.get("p", key)
+    with pytest.raises(RowNotFound):
+        table.get(key, "a")
+
+
 def test_an_insert_over_a_row_is_refused(table: Table) -> None:
     table.commit("p", Insert("a", "1"))
     with pytest.raises(RowExists):

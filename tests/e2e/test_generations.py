@@ -226,6 +226,7 @@ def test_bodies_that_are_no_requests_are_refused(api: Api) -> None:
 def test_addresses_and_queries_that_do_not_fit_are_refused(api: Api) -> None:
     problem(api.http.get("/v1/jobs/nobody"), 404, "job-not-found")
     problem(api.http.get("/v1/jobs/nobody/files/%2e%2e%2fx"), 404, "not-found")
+    problem(api.http.get("/v1/jobs/a%23b%3fc%00"), 404, "job-not-found")
     problem(api.http.get("/v1/jobs", params={"limit": 0}), 422, "invalid-request")
     problem(api.http.get("/v1/jobs", params={"status": "sleeping"}), 422, "invalid-request")
     problem(api.http.get("/v1/jobs", params={"cursor": "rubbish"}), 422, "invalid-request")
