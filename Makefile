@@ -48,7 +48,7 @@ bench: setup $(VENV)/.bench ## Measure, and write bench.md
 clean: ## Remove what setup, run and serve made
 	rm -rf $(VENV) node_modules .local out
 
-$(INSTALLED): constraints.txt requirements.txt requirements-dev.txt requirements-conformance.txt
+$(INSTALLED): constraints.txt requirements.txt requirements-gpu.txt requirements-dev.txt requirements-conformance.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 		|| { echo "Python 3.11 to 3.13 is needed; name it: make PYTHON=/path/to/python3.11"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

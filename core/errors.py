@@ -13,20 +13,35 @@ StemworksError
 │   ├── LicenceRefused           the engine's weights forbid the stated use
 │   ├── Unauthorized
 │   ├── DeliveryNotFound
-│   └── DeadLetterNotFound
+│   ├── DeadLetterNotFound
+│   ├── SourceNotFound           the blob that was named is not there
+│   ├── SourceChanged            the file is no longer the one that was accepted
+│   ├── UploadNotFound
+│   ├── UploadIncomplete         fewer bytes than announced, or other ones
+│   └── AudioError               the file cannot be worked on
+│       ├── NotAudio             holds no audio, whatever its name says
+│       ├── MislabeledAudio      holds another format than its name says
+│       ├── UnsupportedAudio     a format, rate or number of channels that is not taken
+│       ├── EmptyAudio
+│       ├── AudioTooLong
+│       └── DamagedAudio         truncated, or does not decode
 ├── StorageError
 │   ├── StorageUnavailable       down, slow or refusing; worth another try
 │   ├── RowNotFound
 │   ├── RowExists
 │   ├── RowChanged               somebody wrote the row since it was read
-│   └── BlobNotFound
+│   ├── BlobNotFound
+│   └── BlobChanged              somebody wrote the blob since it was looked at
 ├── EngineError
 │   ├── EngineUnavailable        cannot be loaded: missing package, weights or device
+│   │   ├── ModelNotFound        the engine knows no model of this name, or has no weights for it
+│   │   └── ChecksumMismatch     the weights are not the ones that were pinned
 │   └── EngineFailed             broke while it made sound
 ├── AttemptStopped               not a failure of the work: it was told to stop
 │   ├── CancelRequested
 │   ├── LeaseLost                another attempt, or nobody, owns the job now
-│   └── DeadlineExceeded
+│   ├── DeadlineExceeded
+│   └── TimeUsedUp               the same, for work that the next attempt goes on with
 ├── AttemptsExhausted            every attempt ended without a word
 ├── MessageFailed                the job's message went to the poison queue
 └── CallbackError
@@ -172,6 +187,82 @@ class DeadLetterNotFound(RequestError):
     next_step = "GET /v1/dead-letters lists them."
 
 
+class SourceNotFound(RequestError):
+    """There is no such file in storage."""
+
+    type = "source-not-found"
+    next_step = "Name a blob as container/name, in a container that SOURCE_CONTAINERS allows."
+
+
+class SourceChanged(RequestError):
+    """The file changed since the job was accepted."""
+
+    type = "source-changed"
+    next_step = "Leave the file alone until the job has ended, and submit it again."
+
+
+class UploadNotFound(RequestError):
+    """There is no such upload."""
+
+    type = "upload-not-found"
+    next_step = "POST /v1/uploads starts one; it is kept for a limited time (expires_at)."
+
+
+class UploadIncomplete(RequestError):
+    """The upload is not what was announced."""
+
+    type = "upload-incomplete"
+    next_step = "Send the missing or wrong blocks again, commit them, and complete it again."
+
+
+class AudioError(RequestError):
+    """The audio cannot be used."""
+
+    type = "audio-error"
+
+
+class NotAudio(AudioError):
+    """The file holds no audio."""
+
+    type = "not-audio"
+    next_step = "Send a wav, flac, mp3, m4a, aac, ogg or opus file."
+
+
+class MislabeledAudio(AudioError):
+    """The file is not what its name says."""
+
+    type = "mislabeled-audio"
+    next_step = "Give the file the extension of what it holds, or convert it."
+
+
+class UnsupportedAudio(AudioError):
+    """The audio has a form that is not taken."""
+
+    type = "unsupported-audio"
+    next_step = "Convert it to mono or stereo at 8 to 192 kHz, as wav, flac, mp3, m4a, aac, ogg or opus."
+
+
+class EmptyAudio(AudioError):
+    """The audio has no length."""
+
+    type = "empty-audio"
+    next_step = "Send a file that holds at least one sample."
+
+
+class AudioTooLong(AudioError):
+    """The audio is longer than allowed."""
+
+    type = "audio-too-long"
+    next_step = "Cut it into pieces, or raise LONGEST_SOURCE_SECONDS."
+
+
+class DamagedAudio(AudioError):
+    """The audio is damaged."""
+
+    type = "damaged-audio"
+    next_step = "Send the file again, or export it anew: it is truncated or does not decode."
+
+
 # Storage
 
 
@@ -207,6 +298,10 @@ class BlobNotFound(StorageError):
     """There is no such blob."""
 
 
+class BlobChanged(StorageError):
+    """The blob was changed by somebody else since it was looked at."""
+
+
 # Engines
 
 
@@ -221,6 +316,20 @@ class EngineUnavailable(EngineError):
 
     type = "engine-unavailable"
     next_step = "Choose another engine, or install what the detail names."
+
+
+class ModelNotFound(EngineUnavailable):
+    """The engine has no such model."""
+
+    type = "model-not-found"
+    next_step = "Choose one of the models that the detail names, or put the weights where it says."
+
+
+class ChecksumMismatch(EngineUnavailable):
+    """The weights are not the ones that were pinned."""
+
+    type = "checksum-mismatch"
+    next_step = "Fetch the weights again; if they were changed on purpose, pin the new checksum (MODEL_CHECKSUMS)."
 
 
 class EngineFailed(EngineError):
@@ -255,6 +364,14 @@ class DeadlineExceeded(AttemptStopped):
 
     type = "deadline-exceeded"
     next_step = "Ask for less audio in one job, or raise JOB_DEADLINE_SECONDS."
+
+
+class TimeUsedUp(AttemptStopped):
+    """The attempt used up its time."""
+
+    type = "time-used-up"
+    next_step = "Nothing: the next attempt goes on where this one stopped."
+    retryable = True
 
 
 # Jobs that end without their worker's word

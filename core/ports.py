@@ -17,6 +17,9 @@ if TYPE_CHECKING:  # numpy is not worth its import time in a process that only a
     Block = NDArray[np.float32]
     """A piece of audio: float32, shape ``[C, T]``, full scale ±1."""
 
+    StemBlock = NDArray[np.float32]
+    """The same piece of every source: float32, shape ``[S, C, T]``."""
+
 Clock = Callable[[], datetime]
 """The time now, in UTC and aware of it. Passed in, so that tests set it."""
 
@@ -28,16 +31,21 @@ Clock = Callable[[], datetime]
 class EngineInfo:
     """What a client, the queue and the licence check must know of an engine before it is loaded.
 
-    ``seconds_per_audio_second`` is the rough cost of one stem, for the estimate shown to clients.
+    Attributes:
+        sample_rate: Hz; ``None`` if it works at whatever rate its input has.
+        longest_seconds: the most it makes or takes; ``None`` if it sets no limit of its own.
+        stems: what it can make or tell apart; a model of its own may have others.
+        seconds_per_audio_second: the rough cost of one stem made, or one mixture separated, for the estimate shown.
     """
 
     name: str
     version: str
     task: Literal["generation", "separation"]
     hardware: Literal["cpu", "gpu"]
-    sample_rate: int
+    sample_rate: int | None
     channels: int
-    longest_seconds: float
+    longest_seconds: float | None
+    stems: tuple[str, ...]
     licence: str
     weights: str | None
     weights_licence: str | None
@@ -83,6 +91,87 @@ class GenerationEngine(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class SeparationSettings:
+    """How a mixture is to be separated; an engine passes over what means nothing to it.
+
+    Attributes:
+        model: the engine's own name of a model; ``None`` for its default.
+        sources: the sources that are wanted, so that the engine may leave out the work for others; ``None`` for all.
+        shifts: how many randomly shifted passes are averaged, 0 to 10; 0 is one pass without a shift.
+        overlap: the fraction of a segment that the next one repeats, 0 to 0.5.
+        seed: draws the shifts.
+    """
+
+    model: str | None = None
+    sources: tuple[str, ...] | None = None
+    shifts: int = 0
+    overlap: float = 0.25
+    seed: int = 0
+
+
+class Mixture(Protocol):
+    """What is to be separated, readable as often as need be; its whole length was decoded and measured once.
+
+    Attributes:
+        sample_rate: Hz, 8,000 to 192,000.
+        channels: 1 or 2.
+        frames: its exact length, at least 1.
+        mean: of its downmix, the mean over the channels.
+        standard_deviation: of its downmix, with Bessel's correction; 0 for silence.
+    """
+
+    sample_rate: int
+    channels: int
+    frames: int
+    mean: float
+    standard_deviation: float
+
+    def blocks(self, start_frame: int = 0) -> Iterator[Block]:
+        """Yield the samples from ``start_frame`` to the end, in blocks of any length; close it to stop early."""
+        ...
+
+
+class Separator(Protocol):
+    """A model that is loaded and set up.
+
+    Attributes:
+        sources: what axis 0 of its blocks holds, in order.
+        complete: whether the model means these to add up to the mixture; false if some were left out.
+        weights: SHA-256 of the weights in hexadecimal; ``None`` if it has none.
+    """
+
+    sources: tuple[str, ...]
+    complete: bool
+    weights: str | None
+
+    def steps(self, mixture: Mixture, start_frame: int = 0) -> int:
+        """How often ``separate`` will call ``step`` from there: segments × shifts × models."""
+        ...
+
+    def separate(self, mixture: Mixture, start_frame: int, step: Callable[[], None]) -> Iterator[StemBlock]:
+        """Yield every source from ``start_frame`` to the end, ``[S, C, T]`` at the mixture's rate and channels.
+
+        The samples are those of a run from the start, to within float32's rounding. ``step`` is called after every
+        segment, shift and model; what it raises ends the run. Memory does not grow with the mixture's length.
+        Raises ``EngineFailed``.
+        """
+        ...
+
+
+class SeparationEngine(Protocol):
+    """Takes mixtures apart."""
+
+    info: EngineInfo
+
+    def load(self, settings: SeparationSettings) -> Separator:
+        """The model that ``settings`` name, loaded at its first use and kept warm.
+
+        Raises ``EngineUnavailable``, ``ModelNotFound`` or ``ChecksumMismatch``.
+        """
+        ...
+
+
 class Engines(Protocol):
     """The engines that this installation knows."""
 
@@ -99,6 +188,10 @@ class Engines(Protocol):
         ...
 
     def generation(self, name: str) -> GenerationEngine:
+        """The engine of this name, loaded on its first use and kept. Raises ``EngineUnavailable``."""
+        ...
+
+    def separation(self, name: str) -> SeparationEngine:
         """The engine of this name, loaded on its first use and kept. Raises ``EngineUnavailable``."""
         ...
 
@@ -182,6 +275,15 @@ class BlobProperties:
     name: str
     size_bytes: int
     metadata: dict[str, str]
+    etag: str
+
+
+@dataclass(frozen=True)
+class StagedBlock:
+    """A part of a blob that was uploaded and not committed yet."""
+
+    block_id: str
+    size_bytes: int
 
 
 class Blobs(Protocol):
@@ -201,8 +303,37 @@ class Blobs(Protocol):
         """Yield the blob in pieces of at most 4 MiB. Raises ``BlobNotFound`` before the first."""
         ...
 
+    def read_range(self, container: str, name: str, offset: int, size_bytes: int, etag: str) -> bytes:
+        """The bytes from ``offset`` on, ``size_bytes`` of them or as many as there are; of this very version.
+
+        Raises ``BlobNotFound``, or ``BlobChanged`` if the blob no longer has this ``etag``.
+        """
+        ...
+
     def properties(self, container: str, name: str) -> BlobProperties | None:
-        """Size and metadata, or ``None`` if there is no such blob."""
+        """Size, metadata and version, or ``None`` if there is no such blob."""
+        ...
+
+    def list(self, container: str, prefix: str) -> list[BlobProperties]:
+        """Every blob whose name starts with ``prefix``, by name; none if there is no such container."""
+        ...
+
+    def set_metadata(self, container: str, name: str, metadata: dict[str, str], etag: str) -> None:
+        """Replace the metadata of this very version. Raises ``BlobNotFound`` or ``BlobChanged``."""
+        ...
+
+    def stage(self, container: str, name: str, block_id: str, content: bytes) -> None:
+        """Upload a part of a blob, at most 100 MiB; nobody sees it until ``commit``. Repeating it replaces it."""
+        ...
+
+    def staged(self, container: str, name: str) -> list[StagedBlock]:
+        """The parts that were staged and not committed, by anybody."""
+        ...
+
+    def commit(
+        self, container: str, name: str, block_ids: list[str], *, content_type: str, metadata: dict[str, str]
+    ) -> None:
+        """Make the blob out of staged parts, in this order, over whatever is there; other parts are dropped."""
         ...
 
     def remove_all(self, container: str, prefix: str) -> int:
@@ -215,4 +346,8 @@ class Blobs(Protocol):
 
     def signed_url(self, container: str, name: str, *, expires_at: datetime, filename: str) -> str:
         """An address that anybody may read until ``expires_at``, saved by a browser as ``filename``."""
+        ...
+
+    def signed_upload_url(self, container: str, name: str, *, expires_at: datetime) -> str:
+        """An address that anybody may write to, whole or in blocks, until ``expires_at``, and do nothing else."""
         ...

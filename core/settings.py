@@ -81,6 +81,25 @@ class Settings(BaseModel):
     )
     progress_interval_seconds: float = Field(1, gt=0, description="Shortest time between two writes of progress")
     max_body_bytes: int = Field(1_048_576, gt=0, description="Largest JSON body")
+    default_separation_engine: str = Field("spectral", description="Engine of a separation that names none")
+    max_file_bytes: int = Field(
+        104_857_600, gt=0, description="Largest multipart body; the Functions host takes no more than this default"
+    )
+    max_upload_bytes: int = Field(5 * 2**30, gt=0, description="Largest direct upload to storage")
+    upload_seconds: int = Field(86400, ge=60, description="How long the address of a direct upload takes writes")
+    longest_source_seconds: float = Field(4 * 3600, gt=0, description="Longest audio that is taken in")
+    source_containers: Words = Field(
+        ("inbox", "uploads", "audio-files"), description="Containers whose blobs a request may name"
+    )
+    public_url: str = Field("", description="Where clients reach the API; put before links written to storage")
+    model_dir: str = Field("", description="Folder of the models' weights; the container models is asked after it")
+    model_checksums: Words = Field(
+        (), description="Pinned weights, each as file=sha256; weights from storage must be pinned"
+    )
+    torch_device: str = Field("auto", description="auto, cpu, cuda or cuda:1; auto takes a GPU where there is one")
+    torch_precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="What models compute in; auto is float16 on a GPU, float32 elsewhere"
+    )
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Settings:

@@ -12,9 +12,42 @@ SYNTH = EngineInfo(
     sample_rate=44100,
     channels=2,
     longest_seconds=600,
+    stems=("drums", "bass", "guitar", "vocals", "piano", "synth", "other"),
     licence="MIT",
     weights=None,
     weights_licence=None,
     commercial_use=True,
     seconds_per_audio_second=1 / 300,  # what bench/synth.py asks of every stem
+)
+
+SPECTRAL = EngineInfo(
+    name="spectral",
+    version="1",
+    task="separation",
+    hardware="cpu",
+    sample_rate=None,
+    channels=2,
+    longest_seconds=None,
+    stems=("drums", "bass", "other", "vocals"),
+    licence="MIT",
+    weights=None,
+    weights_licence=None,
+    commercial_use=True,
+    seconds_per_audio_second=1 / 30,  # half of what bench/separation.py asks of the engine: decoding and files are extra
+)
+
+DEMUCS = EngineInfo(
+    name="demucs",
+    version="4.1.0",
+    task="separation",
+    hardware="gpu",
+    sample_rate=44100,
+    channels=2,
+    longest_seconds=None,
+    stems=("drums", "bass", "other", "vocals"),
+    licence="MIT",
+    weights="htdemucs",
+    weights_licence="research only",
+    commercial_use=False,
+    seconds_per_audio_second=0.5,
 )

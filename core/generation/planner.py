@@ -64,7 +64,7 @@ class GenerationPlanner:
         engine = known[name]
         if request.use == "commercial" and not engine.commercial_use:
             raise LicenceRefused(f"the weights of {name} are licensed as {engine.weights_licence}: no commercial use")
-        if request.parameters.duration_seconds > engine.longest_seconds:
+        if engine.longest_seconds is not None and request.parameters.duration_seconds > engine.longest_seconds:
             detail = f"{name} makes at most {engine.longest_seconds:g} seconds"
             raise InvalidRequest([FieldError("/parameters/duration_seconds", detail)])
         return engine

@@ -61,6 +61,7 @@ class GenerationWorker:
 
     def _describe(self, job: Job, engine: GenerationEngine, request: StemRequest, file: RenderedFile) -> Output:
         name = _file_name(request)
+        assert engine.info.sample_rate is not None  # whoever makes sound out of nothing chooses a rate
         return Output(
             name=name,
             stem_type=request.stem_type,

@@ -40,7 +40,7 @@ def setting_rows() -> Iterator[tuple[str, str]]:
         if isinstance(default, bool):
             shown = str(default).lower()
         elif isinstance(default, tuple):
-            shown = ",".join(f"{value:g}" for value in default)
+            shown = ",".join(value if isinstance(value, str) else f"{value:g}" for value in default)
         else:
             shown = str(default)
         yield field.alias or name.upper(), f"`{shown}`" if shown else "none"
