@@ -19,6 +19,7 @@ from core.jobs.housekeeping import Housekeeping
 from core.jobs.idempotency import Idempotency
 from core.jobs.messages import CPU_REQUESTS, QUEUES
 from core.jobs.model import AUDIO_FILES, JobKind
+from core.jobs.planning import JobPlanner
 from core.jobs.runner import JobRunner, Worker
 from core.jobs.service import JobService
 from core.jobs.store import JobStore
@@ -68,6 +69,11 @@ class Services:
         return None
 
 
+def draw_seed() -> int:
+    """A seed for a request that names none."""
+    return secrets.randbits(31)
+
+
 @cache
 def bootstrap() -> Services:
     """The services of this process, made at the first call."""
@@ -86,6 +92,7 @@ def build(
     workers = workers or {JobKind.GENERATION: GenerationWorker(engines, storage.blobs)}
     runner = JobRunner(store, storage.queues, announcer, workers, clock, settings)
     jobs = JobService(store, storage.queues, storage.blobs, announcer, clock, settings)
+    planner = JobPlanner(engines, clock, settings)
     idempotency = Idempotency(storage.tables["idempotency"], clock, new_id)
     sender = Sender(timeout_seconds=settings.callback_timeout_seconds, allow_private=settings.allow_private_callbacks)
     return Services(
@@ -93,7 +100,7 @@ def build(
         storage=storage,
         engines=engines,
         jobs=jobs,
-        generation=GenerationPlanner(engines, clock, lambda: secrets.randbits(31), settings),
+        generation=GenerationPlanner(planner, draw_seed),
         runner=runner,
         deliveries=Deliveries(
             storage.tables["deliveries"], store, storage.queues, sender, clock, random.random, new_id, settings

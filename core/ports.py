@@ -5,8 +5,8 @@ Adapters in ``core.storage`` and ``core.engines`` implement these; services see 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -36,6 +36,7 @@ class EngineInfo:
         longest_seconds: the most it makes or takes; ``None`` if it sets no limit of its own.
         stems: what it can make or tell apart; a model of its own may have others.
         seconds_per_audio_second: the rough cost of one stem made, or one mixture separated, for the estimate shown.
+        models: the models that it knows by name, and the stems of each; the first is the default.
     """
 
     name: str
@@ -51,6 +52,7 @@ class EngineInfo:
     weights_licence: str | None
     commercial_use: bool
     seconds_per_audio_second: float
+    models: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

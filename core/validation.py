@@ -6,12 +6,43 @@ import hashlib
 import json
 from typing import Annotated, Any
 
-from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 """An id that clients choose: safe as a table key, a blob's folder and a part of a URL."""
+
+
+def default(value: object) -> BeforeValidator:
+    """``null`` means the default: several of the older clients send every field they know."""
+    return BeforeValidator(lambda given: value if given is None else given)
+
+
+def _not_empty(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not values:
+        raise ValueError("must name at least one")
+    return values
+
+
+def _without_duplicates(values: tuple[str, ...]) -> tuple[str, ...]:
+    repeated = [value for index, value in enumerate(values) if value in values[:index]]
+    if repeated:
+        raise ValueError(f"each may be named once; {', '.join(dict.fromkeys(repeated))} comes again")
+    return values
+
+
+# Not min_length: it counts only the elements that fit, and so would complain a second time about one that does not.
+NOT_EMPTY = (AfterValidator(_not_empty), Field(json_schema_extra={"minItems": 1}))
+NO_DUPLICATES = (AfterValidator(_without_duplicates), Field(json_schema_extra={"uniqueItems": True}))
 
 
 class Between:

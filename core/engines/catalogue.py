@@ -20,6 +20,8 @@ SYNTH = EngineInfo(
     seconds_per_audio_second=1 / 300,  # what bench/synth.py asks of every stem
 )
 
+_FOUR = ("drums", "bass", "other", "vocals")
+
 SPECTRAL = EngineInfo(
     name="spectral",
     version="1",
@@ -28,7 +30,7 @@ SPECTRAL = EngineInfo(
     sample_rate=None,
     channels=2,
     longest_seconds=None,
-    stems=("drums", "bass", "other", "vocals"),
+    stems=_FOUR,
     licence="MIT",
     weights=None,
     weights_licence=None,
@@ -44,10 +46,16 @@ DEMUCS = EngineInfo(
     sample_rate=44100,
     channels=2,
     longest_seconds=None,
-    stems=("drums", "bass", "other", "vocals"),
+    stems=_FOUR,
     licence="MIT",
     weights="htdemucs",
     weights_licence="research only",
     commercial_use=False,
     seconds_per_audio_second=0.5,
+    models={
+        "htdemucs": _FOUR,
+        "htdemucs_ft": _FOUR,
+        "htdemucs_6s": ("drums", "bass", "other", "vocals", "guitar", "piano"),
+        "mdx_extra": _FOUR,
+    },
 )

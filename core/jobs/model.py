@@ -28,6 +28,7 @@ class JobKind(StrEnum):
     """What a job makes."""
 
     GENERATION = "generation"
+    SEPARATION = "separation"
 
 
 class JobStatus(StrEnum):
@@ -57,7 +58,10 @@ class Model(BaseModel):
 
 
 class Output(Model):
-    """A file that a job made; sizes in bytes, sample_rate in Hz."""
+    """A file that a job made; sizes in bytes, sample_rate in Hz.
+
+    Loudness is in LUFS, its true peak in dBTP (ITU-R BS.1770-4); ``None`` if it was not measured, or is silence.
+    """
 
     name: str
     stem_type: str
@@ -68,6 +72,8 @@ class Output(Model):
     channels: int
     duration_seconds: float
     sha256: str
+    loudness_lufs: float | None = None
+    true_peak_dbtp: float | None = None
 
 
 class EngineStamp(Model):
@@ -115,6 +121,7 @@ class Job(Model):
         audio_file_id: the client's name for what the files belong to.
         folder: where its files lie in the container ``audio-files``, ending in a slash; no other job writes there.
         outputs: the files that are finished, while it runs as well.
+        result: what was measured of the whole, by the worker of its kind; ``None`` until it is known.
         attempt: the number of the newest attempt; 0 before the first. A write of an older one is refused.
         attempts_allowed: the number that no attempt may exceed.
         lease_expires_at: until when the running attempt counts as alive without a sign of life.
@@ -146,6 +153,7 @@ class Job(Model):
     expires_at: datetime
     retention_seconds: int
     lease_expires_at: datetime | None = None
+    result: dict[str, Any] | None = None
     sends: int = 1
     sent_at: datetime
     cancel_requested: bool = False

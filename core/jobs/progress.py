@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 from core.errors import (
     AttemptStopped,
@@ -45,6 +46,7 @@ class Progress:
         self._deadline = clock() + timedelta(seconds=deadline_seconds)
         self._announce = announce
         self._outputs = job.outputs
+        self._result = job.result
         self._note: tuple[float, str, str] | None = None
         self._stop: AttemptStopped | None = None
 
@@ -57,10 +59,14 @@ class Progress:
         """Note a finished file; clients see it with the next sign of life."""
         self._outputs = (*(kept for kept in self._outputs if kept.name != output.name), output)
 
+    def measured(self, result: dict[str, Any]) -> None:
+        """Note what was found out of the whole; clients see it with the next sign of life."""
+        self._result = result
+
     @property
     def current(self) -> Job:
         """The job as this attempt knows it, with the files finished so far."""
-        return self.job.evolve(outputs=self._outputs)
+        return self.job.evolve(outputs=self._outputs, result=self._result)
 
     @property
     def ended_by_itself(self) -> bool:
@@ -75,10 +81,14 @@ class Progress:
             raise self._stop
 
     def flush(self) -> None:
-        """Write the newest note, or renew the lease once a third of it has passed."""
+        """Write the newest note, or renew the lease once a third of it has passed; else look whether to go on.
+
+        Looking is what lets a cancellation be seen at the end of the very step that it falls into.
+        """
         now = self._clock()
         note, self._note = self._note, None
         if note is None and not self._lease_wanes():
+            self.catch_up()
             return
         progress, stage, message = note or (self.job.progress, self.job.stage, self.job.status_message)
         try:

@@ -51,6 +51,18 @@ class Announcer(Protocol):
 
 
 @dataclass(frozen=True)
+class Announcers:
+    """Several announcers as one."""
+
+    announcers: tuple[Announcer, ...]
+
+    def announce(self, job: Job, *, replay: bool = False) -> None:
+        """Let each of them announce."""
+        for announcer in self.announcers:
+            announcer.announce(job, replay=replay)
+
+
+@dataclass(frozen=True)
 class JobRunner:
     """Runs the jobs whose messages a queue function receives."""
 

@@ -39,6 +39,7 @@ class JobView(Model):
     request: dict[str, Any] = Field(description="What was asked, with everything that was left open filled in")
     engine: EngineStamp
     outputs: list[OutputView] = Field(description="The files that are finished, while the job runs as well")
+    result: dict[str, Any] | None = Field(description="What was measured of the whole, once it is known")
     error: JobError | None
     links: dict[str, str] = Field(description="self, events, and what can be done with the job now")
 

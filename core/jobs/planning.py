@@ -1,0 +1,84 @@
+"""What planning a job of any kind has in common: its engine, its callback, its times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from core.errors import FieldError, InvalidRequest, LicenceRefused
+from core.jobs.model import Callback, EngineStamp, Job, JobKind
+from core.jobs.request import JobRequest
+from core.ports import Clock, EngineInfo, Engines
+from core.settings import Settings
+from core.webhooks.address_guard import check_callback_url
+
+
+@dataclass(frozen=True)
+class JobPlanner:
+    """Makes jobs that are ready to be stored."""
+
+    engines: Engines
+    clock: Clock
+    settings: Settings
+
+    def engine(self, request: JobRequest, task: str, default: str) -> EngineInfo:
+        """The engine for ``task`` that the request names, or ``default``.
+
+        Raises ``InvalidRequest`` if there is none of this name, ``LicenceRefused`` if its weights forbid the use.
+        """
+        name = request.engine or default
+        known = {info.name: info for info in self.engines.catalogue() if info.task == task}
+        if name not in known:
+            detail = f"there is no {task} engine {name!r}; there is {', '.join(sorted(known))}"
+            raise InvalidRequest([FieldError("/engine", detail)])
+        engine = known[name]
+        if request.use == "commercial" and not engine.commercial_use:
+            raise LicenceRefused(f"the weights of {name} are licensed as {engine.weights_licence}: no commercial use")
+        return engine
+
+    def job(
+        self, request: JobRequest, *, job_id: str, kind: JobKind, queue: str, engine: EngineInfo, settled: dict[str, Any],
+        fingerprint: str, folder: str, estimated_seconds: float, payload: str = "standard",
+    ) -> Job:  # fmt: skip
+        """The job for ``request``; ``settled`` is the request with everything that was left open filled in.
+
+        Its files go to ``{audio_file_id}/{folder}/{job_id}/``. Raises ``InvalidRequest``.
+        """
+        now = self.clock()
+        retention = self._retention(request)
+        audio_file_id = request.audio_file_id or job_id
+        return Job(
+            job_id=job_id,
+            kind=kind,
+            queue=queue,
+            request={key: value for key, value in settled.items() if not key.startswith("callback_")},
+            fingerprint=fingerprint,
+            engine=EngineStamp(
+                name=engine.name, version=engine.version, weights=engine.weights, licence=engine.licence
+            ),
+            audio_file_id=audio_file_id,
+            folder=f"{audio_file_id}/{folder}/{job_id}/",
+            callback=self._callback(request, payload),
+            attempts_allowed=self.settings.job_attempts,
+            estimated_seconds=estimated_seconds,
+            created_at=now,
+            updated_at=now,
+            sent_at=now,
+            expires_at=now + timedelta(seconds=retention),
+            retention_seconds=retention,
+        )
+
+    def _callback(self, request: JobRequest, payload: str) -> Callback | None:
+        if request.callback_url is None:
+            return None
+        check_callback_url(request.callback_url, "/callback_url", self.settings)
+        return Callback(url=request.callback_url, events=request.callback_events, payload=payload)
+
+    def _retention(self, request: JobRequest) -> int:
+        longest = self.settings.longest_retention_seconds
+        if request.expires_in_seconds is None:
+            return self.settings.retention_seconds
+        if request.expires_in_seconds > longest:
+            raise InvalidRequest([FieldError("/expires_in_seconds", f"must be 60 to {longest} seconds")])
+        return request.expires_in_seconds

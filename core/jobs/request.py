@@ -1,0 +1,26 @@
+"""What every request for a job may say, whatever its kind."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.validation import NOT_EMPTY, Identifier
+from core.webhooks.events import ENDINGS, EventName
+
+
+class JobRequest(BaseModel):
+    """The fields that requests of all kinds share."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    engine: str | None = Field(None, description="Which engine does it; without one, the server's default")
+    use: Literal["commercial", "research"] | None = Field(
+        None, description="commercial refuses engines whose weights do not allow it"
+    )
+    audio_file_id: Identifier | None = Field(None, description="The folder the files go to; the job's id if left out")
+    callback_url: Annotated[str, Field(max_length=2000)] | None = None
+    callback_events: Annotated[tuple[EventName, ...], *NOT_EMPTY] = ENDINGS
+    expires_in_seconds: int | None = Field(None, ge=60, description="How long the files are kept after the job's end")
+
