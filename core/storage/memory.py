@@ -8,10 +8,13 @@ import time
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from core.errors import BlobNotFound, RowChanged, RowExists, RowNotFound
-from core.ports import BlobProperties, Change, Insert, Remove, Row
+from core.errors import BlobChanged, BlobNotFound, RowChanged, RowExists, RowNotFound, StorageError
+from core.ports import BlobProperties, Change, Insert, Remove, Row, StagedBlock
+
+_PIECE_BYTES = 4 * 2**20
 
 
 class MemoryTable:
@@ -101,11 +104,22 @@ class MemoryQueues:
         return next((index for index, (at, _) in enumerate(self._messages[queue]) if at <= now), None)
 
 
+@dataclass(frozen=True)
+class _Blob:
+    content: bytes
+    metadata: dict[str, str]
+    etag: str
+    blocks: dict[str, bytes]
+
+
 class MemoryBlobs:
     """``Blobs`` in a dictionary."""
 
     def __init__(self) -> None:
-        self._blobs: dict[tuple[str, str], tuple[bytes, dict[str, str]]] = {}
+        self._blobs: dict[tuple[str, str], _Blob] = {}
+        self._staged: defaultdict[tuple[str, str], dict[str, bytes]] = defaultdict(dict)
+        self._etags = itertools.count(1)
+        self._lock = threading.Lock()
 
     def write(
         self, container: str, name: str, chunks: Callable[[], Iterator[bytes]], *, size_bytes: int,
@@ -114,27 +128,91 @@ class MemoryBlobs:
         content = b"".join(chunks())
         if len(content) != size_bytes:
             raise ValueError(f"{name}: {len(content)} bytes came, {size_bytes} were announced")
-        self._blobs[container, name] = (content, dict(metadata))
+        with self._lock:
+            self._put((container, name), content, metadata, {})
 
     def read(self, container: str, name: str) -> Iterator[bytes]:
-        if (container, name) not in self._blobs:
-            raise BlobNotFound(f"there is no blob {container}/{name}")
-        return iter((self._blobs[container, name][0],))
+        content = self._get(container, name).content
+        return (content[start : start + _PIECE_BYTES] for start in range(0, len(content), _PIECE_BYTES))
+
+    def read_range(self, container: str, name: str, offset: int, size_bytes: int, etag: str) -> bytes:
+        return self._get(container, name, etag).content[offset : offset + size_bytes]
 
     def properties(self, container: str, name: str) -> BlobProperties | None:
-        if (container, name) not in self._blobs:
-            return None
-        content, metadata = self._blobs[container, name]
-        return BlobProperties(name, len(content), dict(metadata))
+        with self._lock:
+            blob = self._blobs.get((container, name))
+        return _properties(name, blob) if blob else None
+
+    def set_metadata(self, container: str, name: str, metadata: dict[str, str], etag: str) -> None:
+        with self._lock:
+            blob = self._find(container, name, etag)
+            self._blobs[container, name] = replace(blob, metadata=dict(metadata), etag=self._next_etag())
+
+    def stage(self, container: str, name: str, block_id: str, content: bytes) -> None:
+        with self._lock:
+            self._staged[container, name][block_id] = content
+
+    def staged(self, container: str, name: str) -> list[StagedBlock]:
+        with self._lock:
+            blocks = self._staged.get((container, name), {})
+            return [StagedBlock(block_id, len(content)) for block_id, content in blocks.items()]
+
+    def commit(
+        self, container: str, name: str, block_ids: list[str], *, content_type: str, metadata: dict[str, str]
+    ) -> None:
+        key = (container, name)
+        with self._lock:
+            there = (self._blobs[key].blocks if key in self._blobs else {}) | self._staged.get(key, {})
+            if missing := [block_id for block_id in block_ids if block_id not in there]:
+                raise StorageError(f"storage refused (400): no block {missing[0]!r} of {container}/{name} was staged")
+            blocks = {block_id: there[block_id] for block_id in block_ids}
+            self._put(key, b"".join(there[block_id] for block_id in block_ids), metadata, blocks)
 
     def remove_all(self, container: str, prefix: str) -> int:
-        names = [key for key in self._blobs if key[0] == container and key[1].startswith(prefix)]
-        for key in names:
-            del self._blobs[key]
-        return len(names)
+        with self._lock:
+            keys = [key for key in self._blobs if key[0] == container and key[1].startswith(prefix)]
+            for key in keys:
+                del self._blobs[key]
+                self._staged.pop(key, None)
+        return len(keys)
 
     def url(self, container: str, name: str) -> str:
         return f"memory://{container}/{name}"
 
     def signed_url(self, container: str, name: str, *, expires_at: datetime, filename: str) -> str:
         return f"{self.url(container, name)}?expires={expires_at.isoformat()}&filename={filename}"
+
+    def signed_upload_url(self, container: str, name: str, *, expires_at: datetime) -> str:
+        return f"{self.url(container, name)}?expires={expires_at.isoformat()}&permissions=cw"
+
+    def list(self, container: str, prefix: str) -> list[BlobProperties]:
+        with self._lock:
+            found = [(key[1], blob) for key, blob in self._blobs.items() if key[0] == container]
+        return [_properties(name, blob) for name, blob in sorted(found, key=_name) if name.startswith(prefix)]
+
+    def _get(self, container: str, name: str, etag: str | None = None) -> _Blob:
+        with self._lock:
+            return self._find(container, name, etag)
+
+    def _find(self, container: str, name: str, etag: str | None) -> _Blob:
+        blob = self._blobs.get((container, name))
+        if blob is None:
+            raise BlobNotFound(f"there is no blob {container}/{name}")
+        if etag not in (None, blob.etag):
+            raise BlobChanged(f"the blob {container}/{name} is no longer {etag}")
+        return blob
+
+    def _put(self, key: tuple[str, str], content: bytes, metadata: dict[str, str], blocks: dict[str, bytes]) -> None:
+        self._blobs[key] = _Blob(content, dict(metadata), self._next_etag(), blocks)
+        self._staged.pop(key, None)
+
+    def _next_etag(self) -> str:
+        return f'"{next(self._etags)}"'
+
+
+def _name(item: tuple[str, _Blob]) -> str:
+    return item[0]
+
+
+def _properties(name: str, blob: _Blob) -> BlobProperties:
+    return BlobProperties(name, len(blob.content), dict(blob.metadata), blob.etag)
