@@ -48,6 +48,7 @@ class AzureBlobs:
         self._service = service
         self._delegation: tuple[datetime, UserDelegationKey] | None = None
         self._lock = threading.Lock()
+        self._made: set[str] = set()
 
     def ensure(self, *containers: str) -> None:
         """Make the containers that are missing."""
@@ -141,6 +142,9 @@ class AzureBlobs:
         return self._signed(container, name, permission, expires_at, content_disposition=disposition)
 
     def signed_upload_url(self, container: str, name: str, *, expires_at: datetime) -> str:
+        if container not in self._made:  # whoever has nothing but the address cannot make it
+            self.ensure(container)
+            self._made.add(container)
         return self._signed(container, name, BlobSasPermissions(create=True, write=True), expires_at)
 
     def list(self, container: str, prefix: str) -> list[BlobProperties]:

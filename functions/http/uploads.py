@@ -70,7 +70,7 @@ def create_upload(body: NewUpload, services: ServicesDep, response: Response) ->
     Or in blocks, which may go at the same time and be sent again after a break. Their ids are base64, all of one
     length; the list at the end puts them together in its order:
 
-        split -b 8M -d -a 5 song.flac part-
+        split -b 8m -a 5 song.flac part-
         for part in part-*; do
           curl -T "$part" "$url&comp=block&blockid=$(printf %s "$part" | base64 | sed 's/=/%3D/g')"
         done

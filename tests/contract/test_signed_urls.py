@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -68,6 +69,14 @@ def test_on_azure_a_signed_upload_url_takes_a_whole_blob_and_gives_nothing(azuri
     assert [answer.status_code for answer in refused] == [403] * len(refused)
 
 
+def test_on_azure_a_signed_upload_url_works_before_anything_was_written_to_its_container(
+    azurite: Azurite, unique_name: Callable[[str], str]
+) -> None:
+    blobs = azure_account(azurite).storage.blobs
+    url = blobs.signed_upload_url(unique_name("c"), "a.wav", expires_at=datetime.now(UTC) + timedelta(minutes=5))
+    assert httpx.put(url, content=b"first", headers={"x-ms-blob-type": "BlockBlob"}).status_code == 201
+
+
 def test_on_azure_a_signed_upload_url_takes_blocks_whose_ids_are_the_clients_own(azurite: Azurite) -> None:
     storage = azure_account(azurite).storage
     url = upload_url(storage, "u/blocks.wav")
@@ -94,11 +103,15 @@ class Identity:
 
 
 class AccountByIdentity(BlobServiceClient):
-    """Hands out delegation keys itself, and writes down until when each one lasts."""
+    """Hands out delegation keys itself, and writes down until when each one lasts and which containers were made."""
 
     def __init__(self) -> None:
         super().__init__("https://acme.blob.core.windows.net", Identity())
         self.lasting: list[datetime] = []
+        self.made: list[str] = []
+
+    def create_container(self, name: Any, metadata: Any = None, public_access: Any = None, **options: Any) -> Any:
+        self.made.append(name)
 
     def get_user_delegation_key(self, key_start_time: Any, key_expiry_time: Any, **options: Any) -> UserDelegationKey:
         self.lasting.append(key_expiry_time)
@@ -119,5 +132,6 @@ def test_without_an_account_key_an_upload_url_is_signed_by_a_delegation_key_that
         assert (query["sp"], query["sr"], query["skoid"][0][:4]) == (["cw"], ["b"], "1111")
         assert account.lasting[-1] >= now + timedelta(hours=hours)
     assert len(account.lasting) == 2  # one key serves many addresses
+    assert account.made == [CONTAINER]
     blobs.signed_upload_url(CONTAINER, "u/a.wav", expires_at=now + timedelta(days=6, hours=23))
     assert account.lasting[-1] < now + timedelta(days=7)
