@@ -18,19 +18,25 @@ from core.jobs.dead_letters import DeadLetters
 from core.jobs.housekeeping import Housekeeping
 from core.jobs.idempotency import Idempotency
 from core.jobs.messages import CPU_REQUESTS, QUEUES
-from core.jobs.model import AUDIO_FILES, JobKind
+from core.jobs.model import AUDIO_FILES, UPLOADS, JobKind
 from core.jobs.planning import JobPlanner
-from core.jobs.runner import JobRunner, Worker
+from core.jobs.runner import Announcers, JobRunner, Worker
 from core.jobs.service import JobService
 from core.jobs.store import JobStore
 from core.ports import Blobs, Clock, Engines, Queues, Table
+from core.separation.inbox import INBOX, Inbox, InboxAnnouncer
+from core.separation.planner import SeparationPlanner
+from core.separation.service import Separations
+from core.separation.worker import SeparationWorker
 from core.settings import Settings, settings
+from core.sources.sources import Sources, audio_probe
+from core.sources.uploads import Uploads
 from core.webhooks.announcer import CallbackAnnouncer
 from core.webhooks.delivery import Deliveries
 from core.webhooks.sender import Sender
 
-TABLES = ("jobs", "deliveries", "deadletters", "idempotency")
-CONTAINERS = (AUDIO_FILES,)
+TABLES = ("jobs", "deliveries", "deadletters", "idempotency", "uploads")
+CONTAINERS = (AUDIO_FILES, UPLOADS, INBOX)
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,9 @@ class Services:
     engines: Engines
     jobs: JobService
     generation: GenerationPlanner
+    separations: Separations
+    uploads: Uploads
+    inbox: Inbox
     runner: JobRunner
     deliveries: Deliveries
     dead_letters: DeadLetters
@@ -86,14 +95,22 @@ def build(
     workers: Mapping[JobKind, Worker] | None = None,
 ) -> Services:  # fmt: skip
     """Wire the services over ``storage``; what is passed in takes the place of the real thing."""
-    engines = engines or EngineRegistry()
+    engines = engines or EngineRegistry(settings, storage.blobs)
     store = JobStore(storage.tables["jobs"])
-    announcer = CallbackAnnouncer(storage.queues, settings)
-    workers = workers or {JobKind.GENERATION: GenerationWorker(engines, storage.blobs)}
+    announcer = Announcers(
+        (CallbackAnnouncer(storage.queues, settings), InboxAnnouncer(storage.blobs, settings.public_url))
+    )
+    workers = workers or {
+        JobKind.GENERATION: GenerationWorker(engines, storage.blobs),
+        JobKind.SEPARATION: SeparationWorker(engines, storage.blobs, settings.longest_source_seconds),
+    }
     runner = JobRunner(store, storage.queues, announcer, workers, clock, settings)
     jobs = JobService(store, storage.queues, storage.blobs, announcer, clock, settings)
     planner = JobPlanner(engines, clock, settings)
     idempotency = Idempotency(storage.tables["idempotency"], clock, new_id)
+    probe = audio_probe(settings.longest_source_seconds)
+    uploads = Uploads(storage.tables["uploads"], storage.blobs, probe, clock, new_id, settings)
+    separations = Separations(SeparationPlanner(planner, draw_seed), Sources(storage.blobs, uploads, probe, settings))
     sender = Sender(timeout_seconds=settings.callback_timeout_seconds, allow_private=settings.allow_private_callbacks)
     return Services(
         settings=settings,
@@ -101,13 +118,16 @@ def build(
         engines=engines,
         jobs=jobs,
         generation=GenerationPlanner(planner, draw_seed),
+        separations=separations,
+        uploads=uploads,
+        inbox=Inbox(storage.blobs, separations, jobs),
         runner=runner,
         deliveries=Deliveries(
             storage.tables["deliveries"], store, storage.queues, sender, clock, random.random, new_id, settings
         ),
         dead_letters=DeadLetters(storage.tables["deadletters"], storage.queues, runner, clock),
         idempotency=idempotency,
-        housekeeping=Housekeeping(store, jobs, idempotency, storage.queues, clock, settings),
+        housekeeping=Housekeeping(store, jobs, idempotency, uploads, storage.queues, clock, settings),
         new_id=new_id,
         clock=clock,
     )

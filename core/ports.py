@@ -113,21 +113,32 @@ class SeparationSettings:
 
 
 class Mixture(Protocol):
-    """What is to be separated, readable as often as need be; its whole length was decoded and measured once.
+    """What is to be separated, readable as often as need be; its whole length was decoded and measured once."""
 
-    Attributes:
-        sample_rate: Hz, 8,000 to 192,000.
-        channels: 1 or 2.
-        frames: its exact length, at least 1.
-        mean: of its downmix, the mean over the channels.
-        standard_deviation: of its downmix, with Bessel's correction; 0 for silence.
-    """
+    @property
+    def sample_rate(self) -> int:
+        """Hz, 8,000 to 192,000."""
+        ...
 
-    sample_rate: int
-    channels: int
-    frames: int
-    mean: float
-    standard_deviation: float
+    @property
+    def channels(self) -> int:
+        """1 or 2."""
+        ...
+
+    @property
+    def frames(self) -> int:
+        """Its exact length, at least 1."""
+        ...
+
+    @property
+    def mean(self) -> float:
+        """Of its downmix, the mean over the channels."""
+        ...
+
+    @property
+    def standard_deviation(self) -> float:
+        """Of its downmix, with Bessel's correction; 0 for silence."""
+        ...
 
     def blocks(self, start_frame: int = 0) -> Iterator[Block]:
         """Yield the samples from ``start_frame`` to the end, in blocks of any length; close it to stop early."""

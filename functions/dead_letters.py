@@ -3,7 +3,7 @@
 import azure.functions as func
 
 from core.bootstrap import bootstrap
-from core.jobs.messages import CALLBACKS, CPU_REQUESTS, GENERATION_REQUESTS, POISON_SUFFIX
+from core.jobs.messages import CALLBACKS, CPU_REQUESTS, GENERATION_REQUESTS, POISON_SUFFIX, SEPARATION_REQUESTS
 
 blueprint = func.Blueprint()
 
@@ -20,6 +20,14 @@ def cpu_requests_poison(message: func.QueueMessage) -> None:
 def generation_requests_poison(message: func.QueueMessage) -> None:
     """Keep what failed in generation-requests."""
     _record(GENERATION_REQUESTS, message)
+
+
+@blueprint.queue_trigger(
+    arg_name="message", queue_name=SEPARATION_REQUESTS + POISON_SUFFIX, connection="AzureWebJobsStorage"
+)
+def separation_requests_poison(message: func.QueueMessage) -> None:
+    """Keep what failed in separation-requests."""
+    _record(SEPARATION_REQUESTS, message)
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name=CALLBACKS + POISON_SUFFIX, connection="AzureWebJobsStorage")

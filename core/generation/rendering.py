@@ -19,11 +19,19 @@ _IN_MEMORY_BYTES = 4 * 2**20
 _PIECE_BYTES = 2**20
 
 
+def sample_rate_of(engine: GenerationEngine) -> int:
+    """Hz. Whoever makes sound out of nothing has a rate of its own; ``EngineFailed`` if it says that it has none."""
+    if engine.info.sample_rate is None:
+        raise EngineFailed(f"{engine.info.name} does not say which sample rate it makes")
+    return engine.info.sample_rate
+
+
 class RenderedFile:
     """A stem as a WAV file, in memory while it is small and in a temporary file beyond that; a context manager.
 
     Attributes:
         frames: its length.
+        sample_rate: Hz.
         size_bytes: of the file.
         sha256: of the file, in hexadecimal.
     """
@@ -34,6 +42,7 @@ class RenderedFile:
         Raises ``EngineFailed`` if the engine makes samples that are not finite, or not of its own shape.
         """
         self.frames = 0
+        self.sample_rate = sample_rate_of(engine)
         self.size_bytes = 0
         self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115 - closed by __exit__
         try:
@@ -64,13 +73,13 @@ class RenderedFile:
                 spool.append(block)
             except ValueError as error:
                 raise EngineFailed(f"{engine.info.name} made samples that cannot be written: {error}") from None
-            report(spool.frames / engine.info.sample_rate)
+            report(spool.frames / sample_rate_of(engine))
         self.frames = spool.frames
 
     def _encode(self, spool: Spool, engine: GenerationEngine) -> str:
         digest = hashlib.sha256()
         levelled = spool.blocks(gain_for_peak(spool.peak, PEAK))
-        for piece in encode_wav(levelled, spool.frames, engine.info.sample_rate, engine.info.channels):
+        for piece in encode_wav(levelled, spool.frames, sample_rate_of(engine), engine.info.channels):
             digest.update(piece)
             self.size_bytes += self._file.write(piece)
         return digest.hexdigest()

@@ -61,16 +61,15 @@ class GenerationWorker:
 
     def _describe(self, job: Job, engine: GenerationEngine, request: StemRequest, file: RenderedFile) -> Output:
         name = _file_name(request)
-        assert engine.info.sample_rate is not None  # whoever makes sound out of nothing chooses a rate
         return Output(
             name=name,
             stem_type=request.stem_type,
             blob_url=self.blobs.url(AUDIO_FILES, job.folder + name),
             file_size_bytes=file.size_bytes,
             format="wav",
-            sample_rate=engine.info.sample_rate,
+            sample_rate=file.sample_rate,
             channels=engine.info.channels,
-            duration_seconds=round(file.frames / engine.info.sample_rate, 6),
+            duration_seconds=round(file.frames / file.sample_rate, 6),
             sha256=file.sha256,
         )
 

@@ -15,6 +15,7 @@ from core.jobs.service import JobService
 from core.jobs.store import JobStore
 from core.ports import Clock, Queues
 from core.settings import Settings
+from core.sources.uploads import Uploads
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class Housekeeping:
     jobs: JobStore
     service: JobService
     idempotency: Idempotency
+    uploads: Uploads
     queues: Queues
     clock: Clock
     settings: Settings
@@ -54,7 +56,7 @@ class Housekeeping:
         return recovered
 
     def expire(self) -> int:
-        """Remove the files of ended jobs that are past their time, and old idempotency keys; returns how many jobs."""
+        """Remove what is past its time: files of ended jobs, uploads, idempotency keys; returns how many jobs."""
         expired = 0
         for job in self.jobs.due(self.clock()):
             try:
@@ -62,6 +64,7 @@ class Housekeeping:
                 expired += 1
             except (RowChanged, RowNotFound):
                 log.info("job %s changed while it expired", job.job_id)
+        self.uploads.expire()
         self.idempotency.expire()
         return expired
 

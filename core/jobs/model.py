@@ -23,6 +23,9 @@ from core.errors import JobStateConflict, StemworksError
 AUDIO_FILES = "audio-files"
 """The container of everything that jobs make."""
 
+UPLOADS = "uploads"
+"""The container of the files that come in through the API."""
+
 
 class JobKind(StrEnum):
     """What a job makes."""
@@ -120,6 +123,7 @@ class Job(Model):
         fingerprint: of the body as it came, to tell a repeated request from another one.
         audio_file_id: the client's name for what the files belong to.
         folder: where its files lie in the container ``audio-files``, ending in a slash; no other job writes there.
+        input_folder: where in the container ``uploads`` lies what came with the request and goes with the job.
         outputs: the files that are finished, while it runs as well.
         result: what was measured of the whole, by the worker of its kind; ``None`` until it is known.
         attempt: the number of the newest attempt; 0 before the first. A write of an older one is refused.
@@ -139,6 +143,7 @@ class Job(Model):
     engine: EngineStamp
     audio_file_id: str
     folder: str
+    input_folder: str | None = None
     callback: Callback | None = None
     progress: float = 0.0
     stage: str = "queued"

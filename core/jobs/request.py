@@ -23,4 +23,3 @@ class JobRequest(BaseModel):
     callback_url: Annotated[str, Field(max_length=2000)] | None = None
     callback_events: Annotated[tuple[EventName, ...], *NOT_EMPTY] = ENDINGS
     expires_in_seconds: int | None = Field(None, ge=60, description="How long the files are kept after the job's end")
-

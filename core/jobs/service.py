@@ -19,7 +19,7 @@ from core.errors import (
     StorageUnavailable,
 )
 from core.jobs.messages import send_job
-from core.jobs.model import AUDIO_FILES, Job, JobKind, JobStatus, Output
+from core.jobs.model import AUDIO_FILES, UPLOADS, Job, JobKind, JobStatus, Output
 from core.jobs.runner import Announcer
 from core.jobs.store import JobPage, JobStore
 from core.ports import Blobs, Clock, Queues
@@ -98,8 +98,11 @@ class JobService:
             raise JobStateConflict(f"job {job_id} changed meanwhile; look at it again") from None
 
     def remove_files(self, job: Job) -> int:
-        """Delete what the job wrote; returns how many files there were."""
-        return self.blobs.remove_all(AUDIO_FILES, job.folder)
+        """Delete what the job wrote, and what came with its request; returns how many files there were."""
+        removed = self.blobs.remove_all(AUDIO_FILES, job.folder)
+        if job.input_folder:
+            removed += self.blobs.remove_all(UPLOADS, job.input_folder)
+        return removed
 
     def output(self, job: Job, name: str) -> Output:
         """The job's file of this name. Raises ``FileNotFound`` or ``FilesExpired``."""

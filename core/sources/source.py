@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from core.jobs.model import Model
+from core.jobs.model import UPLOADS, Model
+from core.ports import BlobProperties
 
-UPLOADS = "uploads"
-"""The container of the files that come in through the API."""
+__all__ = ["UPLOADS", "Source"]
 
 
 class Source(Model):
@@ -20,3 +20,11 @@ class Source(Model):
     etag: str
     size_bytes: int
     filename: str
+
+    @classmethod
+    def of(cls, container: str, blob: BlobProperties, filename: str | None = None) -> Source:
+        """The blob in its present version, called by the last part of its name unless ``filename`` says otherwise."""
+        return cls(
+            container=container, name=blob.name, etag=blob.etag, size_bytes=blob.size_bytes,
+            filename=filename or blob.name.rpartition("/")[2],
+        )  # fmt: skip

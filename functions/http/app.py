@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
+from starlette.types import Scope
 
 from core import __version__
 from core.bootstrap import Services
+from core.settings import Settings
 from functions.http import dead_letters as dead_letters_routes
-from functions.http import errors, generations, jobs, system, webhooks
+from functions.http import errors, generations, jobs, separations, system, uploads, webhooks
 from functions.http.body_limit import BodyLimit
 from functions.http.dependencies import require_key
 from functions.http.seeds import generation as seed_generation
+from functions.http.seeds import separation as seed_separation
 
 _DESCRIPTION = """
-Generates music, as jobs. A request is answered at once with **202** and the job; the job's events and
-its callback tell how it goes; its outputs are files with signed, short-lived links.
+Generates music, and separates songs into stems, as jobs. A request is answered at once with **202** and the job; the
+job's events and its callback tell how it goes; its outputs are files with signed, short-lived links.
 
 Every error is an RFC 9457 problem with a stable `type`, a `detail`, a `next_step`, and for fields that do not fit
 `errors: [{pointer, detail}]`.
 """
+
+
+_ROUTERS = (
+    generations, separations, uploads, jobs, dead_letters_routes, webhooks, system, seed_generation, seed_separation,
+)  # fmt: skip
+_TAKE_FILES = frozenset({"/v1/separations", "/api/jobs"})
 
 
 def create_app(services: Callable[[], Services]) -> FastAPI:
@@ -39,7 +49,7 @@ def create_app(services: Callable[[], Services]) -> FastAPI:
         responses=errors.RESPONSES,
     )
     app.state.services = services
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(BodyLimit, max_bytes=partial(_most_bytes, settings))
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -49,6 +59,10 @@ def create_app(services: Callable[[], Services]) -> FastAPI:
             expose_headers=["Location", "Retry-After"],
         )
     errors.install(app)
-    for module in (generations, jobs, dead_letters_routes, webhooks, system, seed_generation):
+    for module in _ROUTERS:
         app.include_router(module.router)
     return app
+
+
+def _most_bytes(settings: Settings, scope: Scope) -> int:
+    return settings.max_file_bytes if scope["path"] in _TAKE_FILES else settings.max_body_bytes

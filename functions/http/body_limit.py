@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class BodyLimit:
-    """ASGI middleware: reading more than ``max_bytes`` of a body, announced or not, is 413."""
+    """ASGI middleware: reading more than ``max_bytes(scope)`` of a body, announced or not, is 413."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: Callable[[Scope], int]) -> None:
         self._app = app
         self._max_bytes = max_bytes
 
@@ -19,18 +21,20 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         announced = Headers(scope=scope).get("content-length", "")
+        most = self._max_bytes(scope)
         received = 0
 
         async def limited() -> Message:
             nonlocal received
-            self._check(int(announced) if announced.isdecimal() else 0)
+            _check(int(announced) if announced.isdecimal() else 0, most)
             message = await receive()
             received += len(message.get("body", b""))
-            self._check(received)
+            _check(received, most)
             return message
 
         await self._app(scope, limited, send)
 
-    def _check(self, size: int) -> None:
-        if size > self._max_bytes:
-            raise HTTPException(413, f"the body has more than the {self._max_bytes} bytes that are allowed")
+
+def _check(size: int, most: int) -> None:
+    if size > most:
+        raise HTTPException(413, f"the body has more than the {most} bytes that are allowed")

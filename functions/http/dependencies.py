@@ -22,7 +22,7 @@ from core.jobs.model import Job
 _FIRST_LOOK_SECONDS = 0.1
 _LONGEST_LOOK_SECONDS = 1.0
 _LONGEST_WAIT_SECONDS = 60
-_OPEN_PATHS = frozenset({"/healthz", "/readyz", "/health", "/docs", "/openapi.json"})
+_OPEN_PATHS = frozenset({"/healthz", "/readyz", "/health", "/api/health", "/docs", "/openapi.json"})
 
 
 async def services(request: Request) -> Services:

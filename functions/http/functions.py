@@ -22,6 +22,10 @@ ROUTES = {
     "readyz": "readyz",
     "seed_generate": "generate",
     "seed_health": "health",
+    "seed_separation_health": "api/health",
+    "seed_separation_jobs": "api/jobs/{*rest}",
+    "separations_api": "v1/separations",
+    "uploads_api": "v1/uploads/{*rest}",
     "webhooks_api": "v1/webhooks/{*rest}",
 }
 """Function name → route."""

@@ -23,6 +23,8 @@ from core.jobs.messages import CALLBACKS, CPU_REQUESTS
 from core.jobs.model import AUDIO_FILES, Job, JobStatus
 from core.jobs.store import JobStore
 from core.ports import Change, EngineInfo, GenerationEngine, StemRequest
+from core.settings import Settings
+from core.storage.memory import MemoryBlobs
 from tests.clock import Clock
 from tests.contract.conftest import Account
 
@@ -34,7 +36,7 @@ class HookedEngines:
     """The real engines, with something that happens before a stem's first block."""
 
     def __init__(self) -> None:
-        self._real = EngineRegistry()
+        self._real = EngineRegistry(Settings.read({}), MemoryBlobs())
         self.before: Hook = lambda request: None
         self.rendered: list[str] = []
 

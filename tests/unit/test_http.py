@@ -19,6 +19,7 @@ from core.jobs.model import Job
 from core.jobs.view import job_view
 from core.ports import Remove
 from core.settings import Settings
+from core.storage.memory import MemoryBlobs
 from functions.http.app import create_app
 from functions.http.dependencies import watch
 from functions.http.functions import ROUTES
@@ -137,7 +138,7 @@ def test_health_tells_of_what_is_loaded() -> None:
 
 
 def test_an_engine_is_loaded_at_its_first_use() -> None:
-    engines = EngineRegistry()
+    engines = EngineRegistry(Settings.read({}), MemoryBlobs())
     assert engines.loaded() == set()
     assert engines.generation("synth") is engines.generation("synth")
     assert engines.loaded() == {"synth"}

@@ -1,0 +1,140 @@
+"""From parts to the files that a client gets: one gain for all, each encoded, measured and staged as it goes."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.audio.encode import open_encoder
+from core.audio.formats import OUTPUT_FORMATS
+from core.audio.loudness import LoudnessMeter
+from core.audio.peaks import PeaksMeter
+from core.jobs.model import AUDIO_FILES, Job, Output
+from core.ports import Blobs
+from core.separation.background import ReadAhead, WriteBehind
+from core.separation.parts import Part, Parts, Plan
+from core.sources.blob_writer import BlobWriter
+
+if TYPE_CHECKING:
+    from core.audio.formats import OutputFormat
+    from core.ports import Block, StemBlock
+
+CEILING = 1 - 2**-15
+"""The largest sample that every integer format can hold."""
+
+_PARTS_AHEAD = 1
+_BLOCKS_BEHIND = 4
+_UPLOAD_THREADS = 2
+
+
+def common_gain(parts: list[Part], clips: bool) -> float:
+    """What brings the loudest sample of any stem below full scale, for all stems alike, so that they still add up."""
+    loudest = max(part.peak for part in parts)
+    return min(1.0, CEILING / loudest) if clips and loudest > 0 else 1.0
+
+
+def residual_db(parts: list[Part]) -> float | None:
+    """The energy of ``mixture − Σ stems`` against the mixture's; ``None`` if it cannot be told, or there is none."""
+    energies = [part.residual_energy for part in parts]
+    mixture_energy = sum(part.mixture_energy for part in parts)
+    if None in energies or mixture_energy == 0:
+        return None
+    share = sum(energy or 0.0 for energy in energies) / mixture_energy
+    return round(10 * math.log10(share), 2) if share > 0 else None
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Writes the files of one job."""
+
+    blobs: Blobs
+    job: Job
+    parts: Parts
+    plan: Plan
+    output_format: OutputFormat
+    peaks: bool
+
+    def deliver(self, finished: list[Part], gain: float, report: Callable[[float], None]) -> list[Output]:
+        """Write every file; ``report`` is told after each part which share is done, and may raise to stop it."""
+        with WriteBehind(_BLOCKS_BEHIND, _UPLOAD_THREADS) as uploads:
+            stems = [_StemFile(self, name, uploads.submit) for name in self.plan.names]
+            with ReadAhead(lambda: self._samples(finished), _PARTS_AHEAD) as pieces:
+                for index, samples in enumerate(pieces):
+                    levelled = samples * np.float32(gain)
+                    for stem, block in zip(stems, levelled, strict=True):
+                        stem.write(block)
+                    report((index + 1) / len(finished))
+            for stem in stems:
+                stem.close()
+            uploads.wait()
+            return [output for stem in stems for output in stem.outputs()]
+
+    def _samples(self, finished: list[Part]) -> Iterator[StemBlock]:
+        return (self.parts.read(part, self.plan) for part in finished)
+
+
+class _StemFile:
+    """One stem on its way to its file, and what is measured on the way."""
+
+    def __init__(self, delivery: Delivery, stem_type: str, stage: Callable[[Callable[[], None]], None]) -> None:
+        measurements = delivery.plan.measurements
+        rate, channels, frames = measurements.sample_rate, measurements.channels, measurements.frames
+        self._delivery = delivery
+        self._stem_type = stem_type
+        self._format = OUTPUT_FORMATS[delivery.output_format]
+        self._name = stem_type + self._format.extension
+        self._file = BlobWriter(delivery.blobs, AUDIO_FILES, delivery.job.folder + self._name, stage)
+        self._encoder = open_encoder(self._file, delivery.output_format, rate, channels, frames)
+        self._loudness = LoudnessMeter(rate, channels)
+        self._peaks = PeaksMeter(rate, channels, frames) if delivery.peaks else None
+
+    def write(self, block: Block) -> None:
+        self._encoder.write(block)
+        self._loudness.add(block)
+        if self._peaks:
+            self._peaks.add(block)
+
+    def close(self) -> None:
+        self._encoder.close()
+        self._file.stage_rest()
+
+    def outputs(self) -> Iterator[Output]:
+        """Commit the file; the outputs that came of it."""
+        loudness = self._loudness.result()
+        yield self._output(
+            self._name,
+            format=self._format.extension.removeprefix("."),
+            file_size_bytes=self._file.size_bytes,
+            sha256=self._file.commit(self._format.content_type),
+            loudness_lufs=loudness.integrated_lufs,
+            true_peak_dbtp=loudness.true_peak_dbtp,
+        )
+        if self._peaks:
+            yield self._peaks_output(self._peaks.json())
+
+    def _peaks_output(self, content: bytes) -> Output:
+        name = f"{self._stem_type}.peaks.json"
+        self._delivery.blobs.write(
+            AUDIO_FILES, self._delivery.job.folder + name, lambda: iter((content,)), size_bytes=len(content),
+            content_type="application/json", metadata={},
+        )  # fmt: skip
+        return self._output(
+            name, format="json", file_size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest()
+        )
+
+    def _output(self, name: str, **facts: object) -> Output:
+        measurements = self._delivery.plan.measurements
+        return Output(
+            name=name,
+            stem_type=self._stem_type,
+            blob_url=self._delivery.blobs.url(AUDIO_FILES, self._delivery.job.folder + name),
+            sample_rate=measurements.sample_rate,
+            channels=measurements.channels,
+            duration_seconds=round(measurements.frames / measurements.sample_rate, 6),
+            **facts,
+        )

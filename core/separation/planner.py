@@ -1,0 +1,82 @@
+"""Turns a request and a song that was looked at into a job that is ready to be stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from core.audio.formats import OUTPUT_FORMATS
+from core.errors import FieldError, InvalidRequest
+from core.jobs.messages import CPU_REQUESTS, SEPARATION_REQUESTS
+from core.jobs.model import Job, JobKind
+from core.jobs.planning import JobPlanner
+from core.ports import EngineInfo
+from core.separation.request import SeparationOptions
+from core.separation.selection import check_stems
+from core.sources.source import Source
+
+if TYPE_CHECKING:
+    from core.audio.decode import AudioInfo
+
+_OVERHEAD_SECONDS = 1.0  # from the queue to the first segment
+
+
+@dataclass(frozen=True)
+class SeparationPlanner:
+    """Makes jobs out of separation requests."""
+
+    planner: JobPlanner
+    draw_seed: Callable[[], int]
+
+    def check(self, options: SeparationOptions) -> EngineInfo:
+        """The engine for ``options``, so far as they can be judged without the song.
+
+        Raises ``InvalidRequest`` or ``LicenceRefused``.
+        """
+        engine = self.planner.engine(options, "separation", self.planner.settings.default_separation_engine)
+        model = options.model or next(iter(engine.models), None)
+        if options.model is None or model in engine.models:
+            check_stems(options, engine.models.get(model or "", engine.stems), engine.name)
+        elif not engine.models:
+            raise InvalidRequest([FieldError("/model", f"{engine.name} has no models to choose from; leave it out")])
+        return engine
+
+    def plan(
+        self, options: SeparationOptions, source: Source, audio: AudioInfo, *, job_id: str, fingerprint: str
+    ) -> Job:
+        """The job that separates ``source``. Raises ``InvalidRequest`` or ``LicenceRefused``."""
+        engine = self.check(options)
+        check_format(options, audio)
+        settled = options.model_dump(mode="json") | {
+            "engine": engine.name,
+            "model": options.model or next(iter(engine.models), None),
+            "random_seed": self.draw_seed() if options.random_seed is None else options.random_seed,
+            "source": source.model_dump(),
+            "audio": asdict(audio),
+        }
+        return self.planner.job(
+            options,
+            job_id=job_id,
+            kind=JobKind.SEPARATION,
+            queue=CPU_REQUESTS if engine.hardware == "cpu" else SEPARATION_REQUESTS,
+            engine=engine,
+            settled=settled,
+            fingerprint=fingerprint,
+            folder="separated",
+            estimated_seconds=_estimate(options, engine, audio),
+        )
+
+
+def check_format(options: SeparationOptions, audio: AudioInfo) -> None:
+    """Raise ``InvalidRequest`` if the format cannot hold the song."""
+    chosen = OUTPUT_FORMATS[options.format]
+    if not chosen.holds(audio.sample_rate):
+        detail = f"{options.format} cannot hold {audio.sample_rate} Hz, which the song has; choose wav16, wav24 or flac"
+        raise InvalidRequest([FieldError("/format", detail)])
+
+
+def _estimate(options: SeparationOptions, engine: EngineInfo, audio: AudioInfo) -> float:
+    passes = max(options.shifts, 1) if engine.models else 1
+    seconds = (audio.duration_seconds or 0.0) * engine.seconds_per_audio_second * passes
+    return round(_OVERHEAD_SECONDS + seconds, 1)

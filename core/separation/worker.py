@@ -1,0 +1,37 @@
+"""Does separation jobs: an attempt at each, unless an earlier one had done all the work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.jobs.model import AUDIO_FILES, Job
+from core.jobs.progress import Progress
+from core.ports import Blobs, Engines
+from core.separation.report import Report
+
+
+@dataclass(frozen=True)
+class SeparationWorker:
+    """A ``Worker`` for separation jobs."""
+
+    engines: Engines
+    blobs: Blobs
+    longest_seconds: float
+
+    def run(self, job: Job, progress: Progress) -> None:
+        """Separate. A second run goes on after the last part that is in storage."""
+        # brings numpy and the codecs, which a process that only answers HTTP need not load
+        from core.separation.attempt import Attempt
+
+        report = self._finished(job) if job.attempt > 1 else None
+        if report is None:
+            report = Attempt(self.engines, self.blobs, self.longest_seconds, job, progress).run()
+        for output in report.outputs:
+            progress.produced(output)
+        progress.measured(report.result)
+
+    def _finished(self, job: Job) -> Report | None:
+        name = job.folder + Report.NAME
+        if self.blobs.properties(AUDIO_FILES, name) is None:
+            return None
+        return Report.model_validate_json(b"".join(self.blobs.read(AUDIO_FILES, name)))

@@ -1,0 +1,90 @@
+"""Where the files that jobs work on come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from core.errors import FieldError, InvalidRequest, SourceNotFound
+from core.ports import Blobs
+from core.settings import Settings
+from core.sources.blob_reader import BlobReader
+from core.sources.source import UPLOADS, Source
+from core.sources.uploads import Uploads
+
+if TYPE_CHECKING:
+    from core.audio.decode import AudioInfo
+
+Probe = Callable[[BinaryIO, str], "AudioInfo"]
+"""Says what an open file of this name holds, or raises an ``AudioError``."""
+
+_PIECE_BYTES = 2**20
+
+
+def audio_probe(longest_seconds: float) -> Probe:
+    """The probe that refuses what is longer than ``longest_seconds``."""
+
+    def probe(file: BinaryIO, filename: str) -> AudioInfo:
+        # brings the codecs, which a process that takes in no audio need not load
+        from core.audio import decode
+
+        file.seek(0)
+        return decode.probe(file, filename, longest_seconds)
+
+    return probe
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Finds, keeps and looks at files."""
+
+    blobs: Blobs
+    uploads: Uploads
+    probe: Probe
+    settings: Settings
+
+    def upload(self, upload_id: str) -> Source:
+        """A completed upload. Raises ``UploadNotFound`` or ``UploadIncomplete``."""
+        return self.uploads.source(upload_id)
+
+    def blob(self, reference: str) -> Source:
+        """A blob, named as ``container/name``. Raises ``InvalidRequest`` or ``SourceNotFound``."""
+        container, _, name = reference.partition("/")
+        allowed = self.settings.source_containers
+        if container not in allowed or not name:
+            detail = f"must be container/name, in one of the containers {', '.join(allowed)}"
+            raise InvalidRequest([FieldError("/blob", detail)])
+        found = self.blobs.properties(container, name)
+        if found is None:
+            raise SourceNotFound(f"there is no blob {name!r} in the container {container}")
+        return Source.of(container, found)
+
+    def keep(self, file: BinaryIO, filename: str, sha256: str, *, job_id: str) -> Source:
+        """Store a file that came with a request.
+
+        Storing the same file again finds it there: its version stays the one that the first request's job has.
+        """
+        size_bytes = file.seek(0, 2)
+        name = self.uploads.reserve(job_id, filename, size_bytes).blob
+        stored = self.blobs.properties(UPLOADS, name)
+        if stored is None or stored.metadata.get("sha256") != sha256:
+            self.blobs.write(
+                UPLOADS, name, lambda: _pieces(file), size_bytes=size_bytes, content_type="application/octet-stream",
+                metadata={"sha256": sha256},
+            )  # fmt: skip
+            stored = self.blobs.properties(UPLOADS, name)
+        if stored is None:
+            raise SourceNotFound(f"{filename} was removed while it was stored")
+        return Source.of(UPLOADS, stored, filename)
+
+    def look_at(self, source: Source) -> AudioInfo:
+        """What a stored file holds. Raises ``AudioError``, ``SourceChanged`` or ``SourceNotFound``."""
+        with BlobReader(self.blobs, source) as file:
+            return self.probe(file, source.filename)
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    file.seek(0)
+    while piece := file.read(_PIECE_BYTES):
+        yield piece

@@ -1,0 +1,93 @@
+"""Multipart forms: one file, and fields that become a request."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO, TypeVar
+
+from fastapi import HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import FormData, UploadFile
+
+from core.errors import FieldError, InvalidRequest
+
+M = TypeVar("M", bound=BaseModel)
+
+_MOST_FIELDS = 50
+_PIECE_BYTES = 2**20
+
+
+@dataclass(frozen=True)
+class ReceivedFile:
+    """A file that came with a request: in memory while it is small, in a temporary file beyond that."""
+
+    file: BinaryIO
+    filename: str
+    size_bytes: int
+
+    def sha256(self) -> str:
+        """Of its content, in hexadecimal."""
+        digest = hashlib.sha256()
+        self.file.seek(0)
+        while piece := self.file.read(_PIECE_BYTES):
+            digest.update(piece)
+        return digest.hexdigest()
+
+
+def is_multipart(request: Request) -> bool:
+    """Whether the body says that it is a form with files."""
+    return request.headers.get("content-type", "").lower().startswith("multipart/form-data")
+
+
+@asynccontextmanager
+async def received_form(request: Request) -> AsyncIterator[tuple[ReceivedFile, dict[str, Any]]]:
+    """The form's ``file`` and its other fields; the file is gone after the block.
+
+    Raises ``InvalidRequest`` without a file, ``HTTPException`` for a body that is no form or no multipart at all.
+    """
+    if not is_multipart(request):
+        given = request.headers.get("content-type") or "missing"
+        raise HTTPException(415, f"Content-Type is {given}; send a multipart form, as curl -F file=@song.mp3 does")
+    async with request.form(max_files=1, max_fields=_MOST_FIELDS) as form:
+        yield _file(form), _fields(form)
+
+
+async def json_body(request: Request) -> Any:
+    """The body's JSON. Raises ``RequestValidationError``."""
+    try:
+        return json.loads(await request.body())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        place = getattr(error, "pos", 0)
+        entry = {"type": "json_invalid", "loc": ("body", place), "msg": "not JSON", "ctx": {"error": str(error)}}
+        raise RequestValidationError([entry]) from None
+
+
+def validated(kind: type[M], fields: Any) -> M:
+    """The request that ``fields`` make. Raises ``RequestValidationError`` with pointers to them."""
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        entries = [entry | {"loc": ("body", *entry["loc"])} for entry in error.errors()]
+        raise RequestValidationError(entries) from None
+
+
+def _file(form: FormData) -> ReceivedFile:
+    file = form.get("file")
+    if not isinstance(file, UploadFile):
+        raise InvalidRequest([FieldError("/file", "is required: the song, as a file")])
+    return ReceivedFile(file.file, file.filename or "", file.size or 0)
+
+
+def _fields(form: FormData) -> dict[str, Any]:
+    """The fields by name; one that comes several times is a list."""
+    fields: dict[str, Any] = {}
+    for name in form:
+        values = form.getlist(name)
+        if name != "file":
+            fields[name] = values[0] if len(values) == 1 else values
+    return fields
