@@ -1,11 +1,5 @@
 """Direct uploads: the file goes from the client to storage and never passes through a function.
 
-::
-
-    create ──▶ open ── complete ──▶ complete ──▶ expired
-                │                      │
-                └───────── remove ─────┴──▶ removed ──▶ expired
-
 The client gets an address that takes writes alone, sends the file in one piece or in blocks, and says when it is done.
 Then the bytes are counted, hashed and looked into, and what passed is pinned to the blob's ETag. All rows lie in one
 partition: ``upload:<id>`` holds an upload, ``due:<time>:<id>`` places it by the time it expires.
@@ -14,121 +8,33 @@ partition: ``upload:<id>`` holds an upload, ``due:<time>:<id>`` places it by the
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, BinaryIO
-
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from typing import TYPE_CHECKING, BinaryIO
 
 from core.errors import (
     FieldError,
     InvalidRequest,
     RowChanged,
+    RowExists,
     RowNotFound,
     SourceChanged,
     SourceNotFound,
     UploadIncomplete,
     UploadNotFound,
 )
-from core.jobs.model import Model
-from core.ports import BlobProperties, Blobs, Clock, Insert, Remove, Replace, StagedBlock, Table
+from core.ports import BlobProperties, Blobs, Clock, Insert, Remove, Replace, Table
 from core.settings import Settings
 from core.sources.blob_reader import BlobReader
 from core.sources.source import UPLOADS, Source
+from core.sources.upload import NewUpload, Received, Upload, UploadedAudio, UploadStatus
 
 if TYPE_CHECKING:  # decoders are not worth their import time in a process that only answers HTTP
     from core.audio.decode import AudioInfo
 
 _PARTITION = "uploads"
-
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$", to_lower=True)]
-"""A SHA-256 in hexadecimal."""
-
-
-class UploadStatus(StrEnum):
-    """Where an upload stands."""
-
-    OPEN = "open"  # its address takes writes
-    COMPLETE = "complete"  # the file is whole, and audio
-    REMOVED = "removed"  # by the client; the row stays as long as an address may still bring bytes
-
-
-class NewUpload(BaseModel):
-    """What the client wants to send."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    filename: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=255)] = Field(
-        description="What the file is called; its extension says which format it holds", examples=["song.flac"]
-    )
-    size_bytes: Annotated[int, Field(gt=0, description="Its exact size", examples=[31_457_280])]
-    sha256: Sha256 | None = Field(None, description="Of the whole file, in hexadecimal; checked when it has arrived")
-
-
-class UploadedAudio(Model):
-    """What the file holds; ``sample_rate`` in Hz."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    container: str
-    codec: str
-    sample_rate: int
-    channels: int
-    duration_seconds: float | None
-
-
-class Upload(Model):
-    """A file on its way in, or arrived.
-
-    Attributes:
-        sha256: what the client announced, if it did; once complete, what the bytes have.
-        expires_at: when the file is removed, however far it has come.
-        etag: the blob's, in the version that was completed.
-        row_etag: the version in storage that this was read from; not part of the document.
-    """
-
-    upload_id: str
-    filename: str
-    size_bytes: int
-    sha256: str | None = None
-    status: UploadStatus = UploadStatus.OPEN
-    created_at: datetime
-    expires_at: datetime
-    etag: str | None = None
-    audio: UploadedAudio | None = None
-    row_etag: str = Field(default="", exclude=True)
-
-    @property
-    def folder(self) -> str:
-        """Where its blob lies in the container ``uploads``, ending in a slash; nothing else lies there."""
-        return f"{self.upload_id}/"
-
-    @property
-    def blob(self) -> str:
-        """The blob's name: the file's, with what could trouble a URL replaced."""
-        return self.folder + (re.sub(r"[^A-Za-z0-9._-]+", "-", self.filename).strip(".-")[-100:] or "file")
-
-
-@dataclass(frozen=True)
-class Received:
-    """What has arrived of an upload.
-
-    Attributes:
-        blocks: those that were sent and not committed.
-        committed_bytes: the size of the blob; ``None`` while there is none.
-    """
-
-    blocks: list[StagedBlock]
-    committed_bytes: int | None
-
-    @property
-    def staged_bytes(self) -> int:
-        """The blocks' size together."""
-        return sum(block.size_bytes for block in self.blocks)
 
 
 @dataclass(frozen=True)
@@ -150,17 +56,14 @@ class Uploads:
         if new.size_bytes > self.settings.max_upload_bytes:
             detail = f"must be at most {self.settings.max_upload_bytes} (MAX_UPLOAD_BYTES), not {new.size_bytes}"
             raise InvalidRequest([FieldError("/size_bytes", detail)])
-        now = self.clock()
-        upload = Upload(
-            upload_id=self.new_id(),
-            filename=new.filename,
-            size_bytes=new.size_bytes,
-            sha256=new.sha256,
-            created_at=now,
-            expires_at=now + timedelta(seconds=self.settings.retention_seconds),
-        )
-        row = Insert(_key(upload.upload_id), upload.model_dump_json())
-        return upload.evolve(row_etag=self.table.commit(_PARTITION, row, Insert(_due_key(upload), ""))[0])
+        return self._insert(self.new_id(), new.filename, new.size_bytes, new.sha256)
+
+    def reserve(self, upload_id: str, filename: str, size_bytes: int) -> Upload:
+        """A place for a file that came with a request; it expires like any other. The same id gives the same place."""
+        try:
+            return self._insert(upload_id, filename, size_bytes, None)
+        except RowExists:
+            return self._read(upload_id)
 
     def get(self, upload_id: str) -> Upload:
         """Read an upload. Raises ``UploadNotFound``, also for one that was removed or has expired."""
@@ -228,6 +131,19 @@ class Uploads:
                 self._discard(self._read(upload_id))  # the rows last: whoever dies in between is followed by another
                 self.table.commit(_PARTITION, Remove(row.key), Remove(_key(upload_id)))
         return len(due)
+
+    def _insert(self, upload_id: str, filename: str, size_bytes: int, sha256: str | None) -> Upload:
+        now = self.clock()
+        upload = Upload(
+            upload_id=upload_id,
+            filename=filename,
+            size_bytes=size_bytes,
+            sha256=sha256,
+            created_at=now,
+            expires_at=now + timedelta(seconds=self.settings.retention_seconds),
+        )
+        row = Insert(_key(upload_id), upload.model_dump_json())
+        return upload.evolve(row_etag=self.table.commit(_PARTITION, row, Insert(_due_key(upload), ""))[0])
 
     def _read(self, upload_id: str) -> Upload:
         row = self.table.get(_PARTITION, _key(upload_id))

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.bootstrap import Services
 from core.jobs.model import Model
 from core.ports import StagedBlock
-from core.sources.uploads import NewUpload, Received, Sha256, Upload, UploadedAudio, UploadStatus
+from core.sources.upload import NewUpload, Received, Sha256, Upload, UploadedAudio, UploadStatus
 from functions.http.dependencies import ServicesDep, require_json
 
 router = APIRouter(prefix="/v1/uploads", tags=["uploads"])

@@ -23,7 +23,8 @@ from core.errors import (
 from core.ports import Change, Table
 from core.settings import Settings
 from core.sources.source import UPLOADS
-from core.sources.uploads import NewUpload, Upload, UploadedAudio, Uploads, UploadStatus
+from core.sources.upload import NewUpload, Upload, UploadedAudio, UploadStatus
+from core.sources.uploads import Uploads
 from tests.clock import Clock
 
 SONG = b"RIFF" + bytes(range(256)) * 4
@@ -270,3 +271,13 @@ def test_what_an_address_brings_after_the_removal_goes_when_the_upload_expires(u
     clock.advance(7200)
     assert uploads.expire() == 1
     assert uploads.blobs.list(UPLOADS, upload.folder) == []
+
+
+def test_a_file_that_came_with_a_request_gets_one_place_which_expires(uploads: Uploads, clock: Clock) -> None:
+    reserved = uploads.reserve("job-1", "song.wav", len(SONG))
+    clock.advance(60)
+    assert uploads.reserve("job-1", "song.wav", len(SONG)) == reserved
+    send(uploads, reserved)
+    clock.advance(7140)
+    assert uploads.expire() == 1
+    assert uploads.blobs.list(UPLOADS, reserved.folder) == []

@@ -20,7 +20,8 @@ import pytest
 from fastapi import FastAPI
 
 from core.settings import Settings
-from core.sources.uploads import UploadedAudio, Uploads
+from core.sources.upload import UploadedAudio
+from core.sources.uploads import Uploads
 from functions.http import errors
 from functions.http.uploads import router
 from local.azurite import Azurite
