@@ -7,16 +7,20 @@ import asyncio
 import json
 import logging
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, ResourceModifiedError, ResourceNotFoundError
 from azure.functions import meta
 from azure.functions.blob import BlobConverter
-from azure.storage.blob import BlobProperties, StorageStreamDownloader
+from azure.storage.blob import BlobClient, BlobProperties, StorageStreamDownloader
+from azurefunctions.extensions.base import Datum as DeferredDatum
+from azurefunctions.extensions.base import get_binding_registry as deferred_bindings
 
-from local.functions import Invoker, LoadedFunction
+from local.functions import Invoker, LoadedFunction, is_deferred
 from local.queue_trigger import Lease, QueueListener, QueueOptions
 from local.settings import HostSettings
 from local.storage import Storage, stopped_within
@@ -105,14 +109,12 @@ class BlobListener:
         """Run for one blob; one that is gone or was replaced since is skipped: its successor has its own message."""
         message = json.loads(lease.body)
         blob = self._storage.container(message["ContainerName"]).get_blob_client(message["BlobName"])
+        version = {"etag": message["ETag"], "match_condition": MatchConditions.IfNotModified}
         try:
-            download = await self._storage.call(
-                blob.download_blob, etag=message["ETag"], match_condition=MatchConditions.IfNotModified
-            )
-            content = await self._storage.call(download.readall)
+            argument = await blob_argument(self._function, self._storage, blob, **version)
         except (ResourceNotFoundError, ResourceModifiedError):
             return
-        await self._invoker.invoke(self._function, lambda: blob_argument(self._function, blob.url, download, content))
+        await self._invoker.invoke(self._function, argument)
 
 
 def blob_queue_options(settings: HostSettings) -> QueueOptions:
@@ -146,8 +148,37 @@ def queue_safe(name: str) -> str:
     return re.sub("[^a-z0-9]+", "-", name.lower())[-36:].strip("-")
 
 
-def blob_argument(function: LoadedFunction, url: str, download: StorageStreamDownloader[Any], content: Any) -> Any:
-    """What the function receives: a func.InputStream, or the content as bytes or str."""
+async def blob_argument(
+    function: LoadedFunction, storage: Storage, blob: BlobClient, **version: Any
+) -> Callable[[], Any]:
+    """Makes what the function receives; raises ResourceNotFoundError or ResourceModifiedError.
+
+    Only a function that asks for the content has it downloaded: the others get a client, however large the blob is.
+    """
+    if is_deferred(function.annotation):
+        await storage.call(blob.get_blob_properties, **version)
+        return lambda: client_argument(function, blob)
+    download = await storage.call(blob.download_blob, **version)
+    content = await storage.call(download.readall)
+    return lambda: content_argument(function, blob.url, download, content)
+
+
+def client_argument(function: LoadedFunction, blob: BlobClient) -> Any:
+    """A client of the SDK, made by the extension out of what the host sends instead of the content."""
+    names = {
+        "Connection": function.binding.get("connection") or "AzureWebJobsStorage",
+        "ContainerName": blob.container_name,
+        "BlobName": blob.blob_name,
+    }
+    data = SimpleNamespace(
+        version="1.0", source="AzureStorageBlobs", content_type="application/json", content=json.dumps(names).encode()
+    )
+    datum = DeferredDatum(data, "model_binding_data")
+    return deferred_bindings().get("blobTrigger").decode(datum, trigger_metadata={}, pytype=function.annotation)
+
+
+def content_argument(function: LoadedFunction, url: str, download: StorageStreamDownloader[Any], content: Any) -> Any:
+    """A func.InputStream, or the content as bytes or str."""
     if function.annotation in (str, bytes):
         return content if function.annotation is bytes else content.decode()
     fields = {
@@ -163,7 +194,5 @@ def blob_argument(function: LoadedFunction, url: str, download: StorageStreamDow
 async def manual_blob_argument(function: LoadedFunction, storage: Storage, path: str) -> Any:
     """The argument for a run by hand, from `container/name`; raises ResourceNotFoundError."""
     container, _, name = path.partition("/")
-    blob = storage.container(container).get_blob_client(name)
-    download = await storage.call(blob.download_blob)
-    content = await storage.call(download.readall)
-    return blob_argument(function, blob.url, download, content)
+    argument = await blob_argument(function, storage, storage.container(container).get_blob_client(name))
+    return argument()

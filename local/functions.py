@@ -19,6 +19,7 @@ from typing import Any
 from azure.functions import FunctionRegister, get_binding_registry
 from azure.functions.decorators.function_app import Function
 from azurefunctions.extensions.base import RequestTrackerMeta
+from azurefunctions.extensions.base import get_binding_registry as deferred_bindings
 
 from local.settings import HostSettings, SettingsError
 
@@ -116,8 +117,14 @@ def accepts(trigger_type: str, annotation: Any) -> bool:
         return bool(RequestTrackerMeta.check_type(annotation))
     if annotation in (str, bytes):
         return trigger_type != "timerTrigger"
-    converter = get_binding_registry().get(trigger_type)
-    return isinstance(annotation, type) and converter.check_input_type_annotation(annotation)
+    bindings = deferred_bindings() if is_deferred(annotation) else get_binding_registry()
+    converter = bindings.get(trigger_type)
+    return bool(converter and isinstance(annotation, type) and converter.check_input_type_annotation(annotation))
+
+
+def is_deferred(annotation: Any) -> bool:
+    """Whether the function wants a client of an SDK, which an extension makes, instead of the content."""
+    return bool(deferred_bindings().check_supported_type(annotation))
 
 
 class Invoker:

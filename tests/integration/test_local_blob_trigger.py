@@ -3,10 +3,14 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from azure.storage.queue import QueueServiceClient
+from azurefunctions.extensions.bindings.blob import BlobClient, StorageStreamDownloader
 
+from bench.counting_proxy import CountingProxy
 from local.azurite import Azurite
+from local.functions import accepts
 from tests.integration.local_host import SampleHost, wait_for
 
 
@@ -55,3 +59,38 @@ def test_a_restarted_host_does_not_run_old_blobs_again(
     with SampleHost(azurite, tmp_path, prefix) as host:
         host.wait_for_events("inbox", content="new")
         assert len(host.events("inbox", content="old")) == 1
+
+
+def test_a_function_that_takes_a_client_gets_one_and_nobody_downloads_the_content(
+    azurite: Azurite, tmp_path: Path, unique_name: Callable[[str], str]
+) -> None:
+    prefix = unique_name("c")
+    with CountingProxy(azurite.connection_string) as proxy, SampleHost(proxy, tmp_path, prefix) as host:
+        container = host.container(f"{prefix}-large")
+        blob = container.upload_blob("takes/Söng #1.flac", bytes(6 * 2**20))
+        (event,) = host.wait_for_events("large")
+        assert (event["container"], event["name"], event["size"]) == (f"{prefix}-large", blob.blob_name, 6 * 2**20)
+        assert event["url"] == blob.url
+        of_the_blob = {passed.method for passed in proxy.transactions() if passed.path == urlsplit(blob.url).path}
+        assert of_the_blob == {"PUT", "HEAD"}
+
+
+def test_a_function_that_takes_a_client_can_be_run_by_hand(sample_host: SampleHost) -> None:
+    container = sample_host.container(f"{sample_host.prefix}-elsewhere")
+    container.upload_blob("song.flac", b"music")
+    with sample_host.http as http:
+        path = f"{container.container_name}/song.flac"
+        answer = http.post("/admin/functions/large", params={"wait": "true"}, json={"input": path})
+        assert answer.status_code == 200
+        missing = http.post("/admin/functions/large", json={"input": f"{container.container_name}/none.flac"})
+        assert missing.status_code == 400
+    (event,) = sample_host.events("large", container=container.container_name)
+    assert (event["name"], event["size"]) == ("song.flac", 5)
+
+
+def test_clients_of_blobs_are_for_blob_triggers_alone() -> None:
+    assert accepts("blobTrigger", BlobClient)
+    assert accepts("blobTrigger", StorageStreamDownloader)
+    assert not accepts("blobTrigger", list[BlobClient])
+    assert not accepts("queueTrigger", BlobClient)
+    assert not accepts("timerTrigger", BlobClient)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import azure.functions as func
+import azurefunctions.extensions.bindings.blob as blobs
 from azurefunctions.extensions.http.fastapi import JSONResponse, PlainTextResponse, Request, Response, StreamingResponse
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
@@ -76,6 +77,17 @@ def inbox(blob: func.InputStream) -> None:
     record("inbox", name=blob.name, uri=blob.uri, length=blob.length, content=content.decode(), metadata=blob.metadata)
     if content == b"fail":
         raise ValueError("the file cannot be read")
+
+
+@app.blob_trigger(
+    arg_name="client",
+    path="%PREFIX%-large/{name}",
+    connection="AzureWebJobsStorage",
+    source=func.BlobSource.EVENT_GRID,
+)
+def large(client: blobs.BlobClient) -> None:
+    properties = client.get_blob_properties()
+    record("large", container=client.container_name, name=client.blob_name, size=properties.size, url=client.url)
 
 
 @app.timer_trigger(arg_name="timer", schedule="%TIMER_SCHEDULE%")
