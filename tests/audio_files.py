@@ -122,3 +122,36 @@ def extension_of(kind: str) -> str:
 def sample_rate_of(kind: str) -> int:
     """A sample rate that the kind can have: 44,100 Hz, or Opus' 48,000."""
     return 48000 if kind == "opus" else 44100
+
+
+class StagedFile(io.RawIOBase):
+    """As strict as a file that is uploaded in blocks: never read, appended to, written over in its head alone."""
+
+    HEAD_BYTES = 4 * 2**20
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.content = bytearray()
+        self._position = 0
+
+    def write(self, piece: bytes) -> int:  # type: ignore[override] - io's own signature takes any buffer
+        piece = bytes(piece)
+        end = self._position + len(piece)
+        if self._position != len(self.content) and end > min(len(self.content), self.HEAD_BYTES):
+            raise io.UnsupportedOperation(f"writing {len(piece)} bytes at {self._position} of {len(self.content)}")
+        self.content[self._position : end] = piece
+        self._position = end
+        return len(piece)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        target = offset + {0: 0, 1: self._position, 2: len(self.content)}[whence]
+        if target != len(self.content) and target > self.HEAD_BYTES:
+            raise io.UnsupportedOperation(f"seeking to {target} of {len(self.content)}")
+        self._position = target
+        return target
+
+    def tell(self) -> int:
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        raise io.UnsupportedOperation("read")

@@ -31,7 +31,7 @@ from core.audio.formats import (
     sniff,
 )
 from core.audio.libav import CODECS, WatchedFile, open_input
-from core.audio.mpeg import adts_header, announced_mp3_frames, id3v2_size_bytes, mp3_header
+from core.audio.mpeg import Mp3Length, adts_header, announced_mp3_length, id3v2_size_bytes, mp3_header
 from core.audio.waveform import peak
 from core.errors import AudioError, AudioTooLong, DamagedAudio, EmptyAudio, MislabeledAudio, NotAudio, UnsupportedAudio
 
@@ -148,8 +148,8 @@ def _opened(file: IO[bytes], filename: str | None) -> Iterator[_Decoder]:
     except av.FFmpegError as error:
         raise DamagedAudio(f"it begins like {container}, but cannot be opened ({error.strerror})") from error
     with opened:
-        announced = announced_mp3_frames(head) if container == "mp3" else None
-        yield _Decoder(watched, opened, container, announced, clock)
+        tag = announced_mp3_length(head) if container == "mp3" else None
+        yield _Decoder(watched, opened, container, tag, clock)
 
 
 def _after_id3(file: IO[bytes]) -> tuple[int, bytes]:
@@ -186,7 +186,7 @@ class _Decoder:
     """
 
     def __init__(
-        self, file: WatchedFile, opened: InputContainer, container: Container, announced: int | None, clock: int | None
+        self, file: WatchedFile, opened: InputContainer, container: Container, tag: Mp3Length | None, clock: int | None
     ) -> None:
         self.frames = 0
         self.sample_rate = 0
@@ -194,7 +194,7 @@ class _Decoder:
         self._file = file
         self._opened = opened
         self._container = container
-        self._announced_by_tag = announced
+        self._tag = tag
         self._clock = clock
         self._stream = _audio_stream(opened, container)
         self._codec = self._stream.codec_context.name
@@ -278,10 +278,11 @@ class _Decoder:
     def _room(self, packet: Packet[AudioStream]) -> int | None:
         """How many frames may follow at most; ``None`` for as many as come.
 
-        ffmpeg cuts MP3 and Opus itself. Of Vorbis and MP4 it is told to keep the end, or keeps it.
+        ffmpeg cuts Opus itself, and MP3 unless it is very short. Of Vorbis it was told to keep the end, and of MP4 it
+        keeps it. MP3 files that were joined go on after what the first one's tag says.
         """
         last = None
-        if self._codec == "vorbis":
+        if self._codec == "vorbis" or (self._tag and self._packets <= self._tag.packets):
             last = self._announced_frames()
         elif self._container == "mp4" and packet.pts is not None and packet.duration:
             last = self._last_of_edit(self._in_frames(packet.pts + packet.duration - (self._stream.start_time or 0)))
@@ -299,7 +300,7 @@ class _Decoder:
 
     def _announced_frames(self) -> int | None:
         if self._container in ("mp3", "aac"):  # ffmpeg only guesses, by the bit rate
-            return self._announced_by_tag
+            return self._tag.samples if self._tag else None
         if self._stream.duration is None:
             return None
         frames = self._in_frames(self._stream.duration)

@@ -29,10 +29,10 @@ _BUFFER_BYTES = 256 * 1024
 
 
 class WatchedFile:
-    """A file, from ``start`` on, for libav's callbacks: what it raises is kept, and libav sees the end of the file.
+    """A file, from ``start`` on, for a C library's callbacks: what it raises is kept, and the library sees its end.
 
-    libav turns an error of a callback into a short read or an I/O error of its own, or passes over it, so nothing is
-    raised inside a callback; ``check`` raises it afterwards.
+    libav and libsndfile turn an error of a callback into a short read or an error of their own, or pass over it, so
+    nothing is raised inside a callback; ``check`` raises it afterwards.
     """
 
     def __init__(self, file: IO[bytes], start: int = 0) -> None:
@@ -69,6 +69,15 @@ class WatchedFile:
         except Exception as error:  # noqa: BLE001 - check() raises it, whatever it is
             self.error = error
             return -1
+
+    def write(self, content: bytes) -> int:
+        """All of ``content``, or nothing after an error."""
+        if self.error is None:
+            try:
+                self._file.write(content)
+            except Exception as error:  # noqa: BLE001 - check() raises it, whatever it is
+                self.error = error
+        return len(content)
 
     def tell(self) -> int:
         """The present position."""

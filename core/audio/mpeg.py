@@ -34,6 +34,14 @@ class FrameHeader:
     samples: int
 
 
+@dataclass(frozen=True)
+class Mp3Length:
+    """How many frames of MPEG audio follow the tag, and how many samples a channel of music they hold."""
+
+    packets: int
+    samples: int
+
+
 HeaderParser = Callable[[bytes, int], FrameHeader | None]
 
 
@@ -86,8 +94,8 @@ def id3v2_size_bytes(head: bytes) -> int:
     return size + (20 if head[5] & 0x10 else 10)
 
 
-def announced_mp3_frames(head: bytes) -> int | None:
-    """How many samples a channel the Xing or Info tag in the first frame promises, without the encoder's padding.
+def announced_mp3_length(head: bytes) -> Mp3Length | None:
+    """What the Xing or Info tag in the first frame promises, the encoder's delay and padding taken off.
 
     ``None`` if there is no such tag. ``head`` starts at the first frame.
     """
@@ -99,8 +107,8 @@ def announced_mp3_frames(head: bytes) -> int | None:
     tag = head[4 + side_information : header.size_bytes]
     if tag[:4] not in (b"Xing", b"Info") or len(tag) < 12 or not tag[7] & _HAS_FRAMES:
         return None
-    samples = int.from_bytes(tag[8:12], "big") * header.samples
-    if len(tag) < _GAPS_OFFSET + 3 or not tag[_INFO_TAG_BYTES]:
-        return samples
-    gaps = int.from_bytes(tag[_GAPS_OFFSET : _GAPS_OFFSET + 3], "big")
-    return max(0, samples - (gaps >> 12) - (gaps & 0xFFF))
+    packets = int.from_bytes(tag[8:12], "big")
+    gaps = 0
+    if len(tag) >= _GAPS_OFFSET + 3 and tag[_INFO_TAG_BYTES]:
+        gaps = int.from_bytes(tag[_GAPS_OFFSET : _GAPS_OFFSET + 3], "big")
+    return Mp3Length(packets, max(0, packets * header.samples - (gaps >> 12) - (gaps & 0xFFF)))

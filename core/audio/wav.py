@@ -1,4 +1,8 @@
-"""A streaming WAV encoder: the length is known beforehand, so the header goes out first and nothing is held back."""
+"""A streaming WAV encoder: the length is known beforehand, so the header goes out first and nothing is held back.
+
+A file that would pass the 4 GiB of a RIFF header becomes RF64 (EBU Tech 3306), the same file with 64-bit sizes in a
+``ds64`` chunk.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +20,8 @@ Encoding = Literal["pcm16", "pcm24", "float32"]
 
 BYTES_PER_SAMPLE: dict[Encoding, int] = {"pcm16": 2, "pcm24": 3, "float32": 4}
 _PCM, _IEEE_FLOAT = 1, 3  # format tags of Microsoft's "Multimedia Programming Interface and Data Specifications 1.0"
-_LARGEST_CHUNK_BYTES = 2**32 - 1
-
-
-class WavTooLongError(ValueError):
-    """The file would not fit a WAV header, whose sizes are 32-bit."""
+_LARGEST_SIZE = 2**32 - 1  # in RF64 it means: see the ds64 chunk
+_DS64_BYTES = 36
 
 
 class WavLengthError(ValueError):
@@ -29,26 +30,34 @@ class WavLengthError(ValueError):
 
 def wav_size_bytes(total_frames: int, channels: int, encoding: Encoding = "pcm16") -> int:
     """The size of the whole file, header included."""
-    data_bytes = total_frames * channels * BYTES_PER_SAMPLE[encoding]
-    return len(_header_before_data(44100, channels, encoding)) + 20 + data_bytes + data_bytes % 2
+    size = _riff_size_bytes(total_frames, channels, encoding)
+    return size if size - 8 <= _LARGEST_SIZE else size + _DS64_BYTES
 
 
 def wav_header(total_frames: int, sample_rate: int, channels: int, encoding: Encoding = "pcm16") -> bytes:
-    """Everything before the samples.
-
-    Raises:
-        WavTooLongError: the file would pass 4 GiB.
-    """
+    """Everything before the samples."""
     data_bytes = total_frames * channels * BYTES_PER_SAMPLE[encoding]
-    riff_bytes = wav_size_bytes(total_frames, channels, encoding) - 8
-    if riff_bytes > _LARGEST_CHUNK_BYTES:
-        raise WavTooLongError(
-            f"{total_frames} frames of {channels} channels in {encoding} make {riff_bytes + 8} bytes; "
-            "a WAV file holds less than 4 GiB: use a shorter duration or a smaller encoding"
-        )
-    form = struct.pack("<4sI4s", b"RIFF", riff_bytes, b"WAVE")
+    form_bytes = wav_size_bytes(total_frames, channels, encoding) - 8
     chunks = _header_before_data(sample_rate, channels, encoding, total_frames)
-    return form + chunks + struct.pack("<4sI", b"data", data_bytes)
+    if form_bytes <= _LARGEST_SIZE:
+        form = struct.pack("<4sI4s", b"RIFF", form_bytes, b"WAVE")
+        return form + chunks + struct.pack("<4sI", b"data", data_bytes)
+    form = struct.pack("<4sI4s", b"RF64", _LARGEST_SIZE, b"WAVE")
+    sizes = struct.pack("<4sIQQQI", b"ds64", _DS64_BYTES - 8, form_bytes, data_bytes, total_frames, 0)
+    return form + sizes + chunks + struct.pack("<4sI", b"data", _LARGEST_SIZE)
+
+
+def wav_samples(block: Block, encoding: Encoding) -> bytes:
+    """The samples of a block ``[C, T]`` as they stand in the file.
+
+    Integers are rounded to the nearest step of 1/32768 (or 1/2²³) and clipped.
+    """
+    return _QUANTISERS[encoding](block)
+
+
+def wav_padding(total_frames: int, channels: int, encoding: Encoding) -> bytes:
+    """What follows the samples: a chunk is padded to an even size."""
+    return b"\0" * (total_frames * channels * BYTES_PER_SAMPLE[encoding] % 2)
 
 
 def encode_wav(
@@ -56,25 +65,29 @@ def encode_wav(
 ) -> Iterator[bytes]:
     """Yield a WAV file piece by piece: the header, then one piece a block ``[C, T]``.
 
-    Integers are rounded to the nearest step of 1/32768 (or 1/2²³) and clipped; the same blocks give the same bytes.
+    The same blocks give the same bytes.
 
     Raises:
-        WavTooLongError: before the first piece.
         WavLengthError: at the block that has another number of channels or goes beyond ``total_frames``, or at the
             end if frames are missing.
     """
     yield wav_header(total_frames, sample_rate, channels, encoding)
-    quantise = _QUANTISERS[encoding]
     frames = 0
     for block in blocks:
         frames += block.shape[1]
         if block.shape[0] != channels or frames > total_frames:
             raise WavLengthError(f"a block {block.shape} does not fit {channels} channels, {total_frames} frames")
-        yield quantise(block)
+        yield wav_samples(block, encoding)
     if frames != total_frames:
         raise WavLengthError(f"{frames} frames came, the header says {total_frames}")
-    if (total_frames * channels * BYTES_PER_SAMPLE[encoding]) % 2:
-        yield b"\0"  # chunks are padded to an even size
+    padding = wav_padding(total_frames, channels, encoding)
+    if padding:
+        yield padding
+
+
+def _riff_size_bytes(total_frames: int, channels: int, encoding: Encoding) -> int:
+    data_bytes = total_frames * channels * BYTES_PER_SAMPLE[encoding]
+    return len(_header_before_data(44100, channels, encoding)) + 20 + data_bytes + data_bytes % 2
 
 
 def _header_before_data(sample_rate: int, channels: int, encoding: Encoding, total_frames: int = 0) -> bytes:
@@ -85,18 +98,21 @@ def _header_before_data(sample_rate: int, channels: int, encoding: Encoding, tot
     layout = struct.pack("<HHIIHH", tag, channels, sample_rate, sample_rate * frame_bytes, frame_bytes, bits)
     if encoding != "float32":
         return struct.pack("<4sI", b"fmt ", len(layout)) + layout
-    fact = struct.pack("<4sII", b"fact", 4, total_frames)
+    fact = struct.pack("<4sII", b"fact", 4, min(total_frames, _LARGEST_SIZE))
     return struct.pack("<4sI", b"fmt ", len(layout) + 2) + layout + struct.pack("<H", 0) + fact
 
 
-def _steps(block: Block, full_scale: int) -> NDArray[np.float32]:
-    """Samples as whole steps ``[C, T]``. float32 holds every integer up to 2²⁴, so 24 bits lose nothing."""
+def whole_steps(block: Block, full_scale: int) -> NDArray[np.float32]:
+    """Samples as whole steps ``[C, T]``, rounded and clipped: −``full_scale`` to ``full_scale`` − 1.
+
+    float32 holds every integer up to 2²⁴, so 24 bits lose nothing.
+    """
     scaled = np.multiply(block, np.float32(full_scale))
     np.rint(scaled, out=scaled)
     return np.clip(scaled, np.float32(-full_scale), np.float32(full_scale - 1), out=scaled)
 
 
-def _interleaved(samples: NDArray[np.float32], dtype: str) -> NDArray[np.generic]:
+def interleaved(samples: NDArray[np.float32], dtype: str) -> NDArray[np.generic]:
     """``[C, T]`` to ``[T, C]``, one column at a time, which is several times faster than a transposed copy."""
     frames = np.empty(samples.shape[::-1], dtype)
     for channel, column in enumerate(samples):
@@ -105,16 +121,16 @@ def _interleaved(samples: NDArray[np.float32], dtype: str) -> NDArray[np.generic
 
 
 def _pcm16(block: Block) -> bytes:
-    return _interleaved(_steps(block, 2**15), "<i2").tobytes()
+    return interleaved(whole_steps(block, 2**15), "<i2").tobytes()
 
 
 def _pcm24(block: Block) -> bytes:
-    frames = _interleaved(_steps(block, 2**23), "<i4")
+    frames = interleaved(whole_steps(block, 2**23), "<i4")
     return frames.view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
 
 
 def _float32(block: Block) -> bytes:
-    return _interleaved(block, "<f4").tobytes()
+    return interleaved(block, "<f4").tobytes()
 
 
 _QUANTISERS: dict[Encoding, Callable[[Block], bytes]] = {"pcm16": _pcm16, "pcm24": _pcm24, "float32": _float32}

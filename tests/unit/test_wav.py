@@ -1,5 +1,6 @@
 import io
 import itertools
+import struct
 from collections.abc import Iterator
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from core.audio.wav import Encoding, WavLengthError, WavTooLongError, encode_wav, wav_header, wav_size_bytes
+from core.audio.decode import probe
+from core.audio.wav import Encoding, WavLengthError, encode_wav, wav_header, wav_size_bytes
 
 ENCODINGS: tuple[Encoding, ...] = ("pcm16", "pcm24", "float32")
 SUBTYPES = {"pcm16": "PCM_16", "pcm24": "PCM_24", "float32": "FLOAT"}
@@ -62,12 +64,62 @@ def test_refuses_blocks_that_the_header_did_not_promise(frames: int, channels: i
         list(encode_wav([some_audio(2, 1000)], frames, 44100, channels))
 
 
-@pytest.mark.parametrize(("encoding", "sample_bytes"), [("pcm16", 2), ("pcm24", 3), ("float32", 4)])
-def test_refuses_more_than_4_gib_before_the_first_byte(encoding: Encoding, sample_bytes: int) -> None:
-    most = (2**32 - 100) // (2 * sample_bytes)
-    assert len(wav_header(most, 44100, 2, encoding)) < 100
-    with pytest.raises(WavTooLongError, match="less than 4 GiB"):
-        next(encode_wav([], most + 100, 44100, 2, encoding))
+def most_frames_of_riff(encoding: Encoding) -> int:
+    """The longest stereo file whose sizes fit 32 bits."""
+    frame_bytes = wav_size_bytes(1, 2, encoding) - wav_size_bytes(0, 2, encoding)
+    return (2**32 - 1 + 8 - wav_size_bytes(0, 2, encoding)) // frame_bytes
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_beyond_4_gib_the_header_becomes_rf64(encoding: Encoding) -> None:
+    most = most_frames_of_riff(encoding)
+    last_riff, first_rf64 = (wav_header(frames, 44100, 2, encoding) for frames in (most, most + 1))
+    assert last_riff[:4] == b"RIFF"
+    assert first_rf64[:8] == b"RF64\xff\xff\xff\xff"
+    assert first_rf64[-8:] == b"data\xff\xff\xff\xff"
+
+    assert first_rf64[12:20] == b"ds64" + struct.pack("<I", 28)
+    riff_bytes, data_bytes, frames, table_length = struct.unpack("<QQQI", first_rf64[20:48])
+    assert riff_bytes == wav_size_bytes(most + 1, 2, encoding) - 8
+    assert data_bytes == (most + 1) * 2 * {"pcm16": 2, "pcm24": 3, "float32": 4}[encoding]
+    assert len(first_rf64) + data_bytes == wav_size_bytes(most + 1, 2, encoding)
+    assert (frames, table_length) == (most + 1, 0)
+
+
+class SparseFile(io.RawIOBase):
+    """A head, and then zeros up to its size, which take no memory."""
+
+    def __init__(self, head: bytes, size_bytes: int) -> None:
+        super().__init__()
+        self._head, self._size_bytes, self._position = head, size_bytes, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._position = offset + {0: 0, 1: self._position, 2: self._size_bytes}[whence]
+        return self._position
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] - io's own signature takes any buffer
+        size = max(0, min(len(buffer), self._size_bytes - self._position))
+        buffer[:size] = self._head[self._position : self._position + size].ljust(size, b"\0")
+        self._position += size
+        return size
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_other_readers_see_the_whole_length_of_an_rf64(encoding: Encoding) -> None:
+    frames = most_frames_of_riff(encoding) + 1000
+    file = SparseFile(wav_header(frames, 44100, 2, encoding), wav_size_bytes(frames, 2, encoding))
+    with soundfile.SoundFile(file) as reader:
+        assert (reader.format, reader.frames, reader.subtype) == ("RF64", frames, SUBTYPES[encoding])
+    assert probe(file, "long.wav", longest_seconds=10**6).duration_seconds == frames / 44100
 
 
 def test_the_first_piece_comes_before_the_second_block_is_asked_for() -> None:
