@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import BinaryIO
 
+import numpy as np
 import pytest
 
+from core.audio.wav import encode_wav
 from core.bootstrap import Storage
 from core.errors import (
     InvalidRequest,
+    MislabeledAudio,
     NotAudio,
     RowNotFound,
     SourceChanged,
@@ -23,6 +26,7 @@ from core.errors import (
 from core.ports import Change, Table
 from core.settings import Settings
 from core.sources.source import UPLOADS
+from core.sources.sources import audio_probe
 from core.sources.upload import NewUpload, Upload, UploadedAudio, UploadStatus
 from core.sources.uploads import Uploads
 from tests.clock import Clock
@@ -141,6 +145,33 @@ def test_a_file_without_audio_is_refused(uploads: Uploads) -> None:
         uploads.source(upload.upload_id)
 
 
+@pytest.fixture
+def quiet() -> bytes:
+    """A hundredth of a second of silence, as a wav file."""
+    return b"".join(encode_wav([np.zeros((2, 480), np.float32)], 480, 48000, 2))
+
+
+@pytest.fixture
+def examining(uploads: Uploads) -> Uploads:
+    """The same, with the probe that the product has."""
+    return replace(uploads, probe=audio_probe(60))
+
+
+def test_what_arrived_is_looked_into(examining: Uploads, quiet: bytes) -> None:
+    upload = examining.create(NewUpload(filename="quiet.wav", size_bytes=len(quiet)))
+    send(examining, upload, quiet)
+    assert examining.complete(upload.upload_id).audio == UploadedAudio(
+        container="wav", codec="pcm_s16le", sample_rate=48000, channels=2, duration_seconds=0.01
+    )
+
+
+def test_a_file_that_is_not_what_its_name_says_is_refused(examining: Uploads, quiet: bytes) -> None:
+    upload = examining.create(NewUpload(filename="quiet.mp3", size_bytes=len(quiet)))
+    send(examining, upload, quiet)
+    with pytest.raises(MislabeledAudio):
+        examining.complete(upload.upload_id)
+
+
 def test_completing_again_gives_the_same_answer(uploads: Uploads) -> None:
     upload = arrived(uploads)
     assert uploads.complete(upload.upload_id) == uploads.complete(upload.upload_id, DIGEST) == upload
@@ -182,7 +213,7 @@ def test_an_upload_that_is_removed_while_it_is_completed_is_gone(uploads: Upload
     send(uploads, upload)
     with pytest.raises(UploadNotFound):
         during_the_probe(uploads, lambda: uploads.remove(upload.upload_id)).complete(upload.upload_id)
-    assert uploads.blobs.list(UPLOADS, upload.folder) == []
+    assert uploads.blobs.list_all(UPLOADS, upload.folder) == []
 
 
 def test_an_address_lasts_no_longer_than_the_upload(uploads: Uploads, clock: Clock) -> None:
@@ -214,7 +245,7 @@ def test_uploads_past_their_time_are_removed_and_others_stay(uploads: Uploads, c
         uploads.source(old.upload_id)
     assert uploads.expire() == 1
     assert uploads.expire() == 0
-    assert uploads.blobs.list(UPLOADS, old.folder) == []
+    assert uploads.blobs.list_all(UPLOADS, old.folder) == []
     assert uploads.source(young.upload_id).name == young.blob
     with pytest.raises(RowNotFound):
         uploads.table.get("uploads", f"upload:{old.upload_id}")
@@ -226,7 +257,7 @@ def test_blocks_that_nobody_committed_are_removed_as_well(uploads: Uploads, cloc
     clock.advance(7200)
     uploads.expire()
     assert uploads.blobs.staged(UPLOADS, upload.blob) == []
-    assert uploads.blobs.list(UPLOADS, upload.folder) == []
+    assert uploads.blobs.list_all(UPLOADS, upload.folder) == []
 
 
 class DiesOnce:
@@ -258,7 +289,7 @@ def test_a_timer_that_dies_after_removing_the_file_is_followed_by_one_that_remov
 def test_a_removed_upload_is_gone_at_once(uploads: Uploads) -> None:
     upload = arrived(uploads)
     uploads.remove(upload.upload_id)
-    assert uploads.blobs.list(UPLOADS, upload.folder) == []
+    assert uploads.blobs.list_all(UPLOADS, upload.folder) == []
     for call in (uploads.get, uploads.complete, uploads.source, uploads.remove):
         with pytest.raises(UploadNotFound):
             call(upload.upload_id)
@@ -270,7 +301,7 @@ def test_what_an_address_brings_after_the_removal_goes_when_the_upload_expires(u
     send(uploads, upload)
     clock.advance(7200)
     assert uploads.expire() == 1
-    assert uploads.blobs.list(UPLOADS, upload.folder) == []
+    assert uploads.blobs.list_all(UPLOADS, upload.folder) == []
 
 
 def test_a_file_that_came_with_a_request_gets_one_place_which_expires(uploads: Uploads, clock: Clock) -> None:
@@ -280,4 +311,4 @@ def test_a_file_that_came_with_a_request_gets_one_place_which_expires(uploads: U
     send(uploads, reserved)
     clock.advance(7140)
     assert uploads.expire() == 1
-    assert uploads.blobs.list(UPLOADS, reserved.folder) == []
+    assert uploads.blobs.list_all(UPLOADS, reserved.folder) == []
