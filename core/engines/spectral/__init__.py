@@ -1,0 +1,1 @@
+"""The default separation engine: soft masks on the spectrogram, with numpy and no weights."""

@@ -34,7 +34,7 @@ class Grid:
 
     @classmethod
     def at(cls, sample_rate: int) -> Grid:
-        """The grid of 23 ms, or as near to it as a fast Fourier transform comes: within 13 %."""
+        """The grid of 23 ms, or as near to it as a fast Fourier transform comes: within 16 %."""
         hop = _fast_length(HOP_SECONDS * sample_rate)
         return cls(hop, hop * round(CHUNK_SECONDS * sample_rate / hop))
 
@@ -59,5 +59,5 @@ class Grid:
 
 def _fast_length(wanted: float) -> int:
     """The nearest, in ratio, of the numbers 2ⁿ, 3 · 2ⁿ and 5 · 2ⁿ."""
-    candidates = (odd * 2**n for odd in (1, 3, 5) for n in range(16))
+    candidates: list[int] = [odd << n for odd in (1, 3, 5) for n in range(14)]
     return min(candidates, key=lambda length: abs(math.log(length / wanted)))

@@ -30,8 +30,9 @@ LOW_STRIDE, HIGH_STRIDE = 1, 2
 voice's vibrato spreads each of its partials."""
 CROSSOVER_HZ = (150.0, 250.0)
 """From here to there the bass hands over to the voice."""
-STEADY_SHARE = 0.5
-"""Of a sound in the middle that holds its pitch: as likely an instrument as a voice."""
+STEADY_SHARE = 0.25
+"""What the voice leaves of a sound in the middle that holds its pitch, for instruments stand there too. In a mono
+mixture, where everything is in the middle, this alone tells them from the voice: a voice seldom holds still."""
 _TINY = np.float32(1e-30)
 """Keeps 0 / 0 from being anything but 0. Samples are brought to a peak near 1 beforehand."""
 
@@ -40,9 +41,9 @@ assert reach(TIME_STRIDE) == MEDIAN_HOPS
 
 @dataclass(frozen=True)
 class Shares:
-    """What each source has of the middle, ``[T, F]``, between 0 and 1; all else of it is the fourth source's.
+    """What each source has of the middle, ``[T, F]``, from 0 to 1; what they leave belongs to all other instruments.
 
-    ``drums`` has the same share of the side, which is all else's again apart from that.
+    The drums have the same share of the side, and leave the rest of that to the others too.
     """
 
     drums: Power
@@ -58,7 +59,7 @@ class Masks:
         self._low_bins = int(np.searchsorted(frequencies_hz, CROSSOVER_HZ[1]))
 
     def shares(self, mid: Power, side: Power) -> Shares:
-        """The shares in ``T − 16`` spectra from the powers of ``T``: eight at either end are only heard, not divided."""
+        """The shares in ``T − 16`` spectra, from the powers in ``T``: of the eight at either end there are none."""
         energy = mid + side
         inner = slice(MEDIAN_HOPS, len(mid) - MEDIAN_HOPS)
         magnitude = np.sqrt(energy)
@@ -82,22 +83,23 @@ class Masks:
 
 
 def centre(mid: Power, side: Power) -> Power:
-    """How much of each bin of the middle is meant to be there: 1 if the channels are alike, 0 if they have nothing in common.
+    """How much of the middle was put there, ``[T, F]``: 1 if both channels are alike, 0 if they have nothing in common.
 
-    The square of Avendano's similarity, 2 Re(L R*) / (|L|² + |R|²), which is (|M|² − |S|²) / (|M|² + |S|²), over three
-    by three bins. A mono mixture has no side, and so all of it is in the middle.
+    Avendano's similarity, 2 Re(L R*) / (|L|² + |R|²), summed over three by three bins; in terms of mid
+    and side that is (|M|² − |S|²) / (|M|² + |S|²). A mono mixture has no side, so all of it is in the middle.
     """
     mid, side = _neighbourhood(mid), _neighbourhood(side)
-    similarity = np.maximum(mid - side, 0)
+    similarity: Power = np.maximum(mid - side, 0)
     similarity /= mid + side + _TINY
-    return np.square(similarity, out=similarity)
+    return similarity
 
 
 def crossover(frequencies_hz: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The bass's share of what is low or high in the middle, ``[F]``: a raised cosine over the octaves from 1 to 0."""
+    """The share of the bass in what is tonal and in the middle, ``[F]``: 1 below, 0 above, a raised cosine between."""
     low_hz, high_hz = CROSSOVER_HZ
     octaves = np.log2(np.maximum(frequencies_hz, low_hz) / low_hz) / np.log2(high_hz / low_hz)
-    return (0.5 + 0.5 * np.cos(np.pi * np.minimum(octaves, 1))).astype(np.float32)
+    share: NDArray[np.float32] = (0.5 + 0.5 * np.cos(np.pi * np.minimum(octaves, 1))).astype(np.float32)
+    return share
 
 
 def _neighbourhood(power: Power) -> Power:

@@ -45,6 +45,7 @@ def _sorted(a: Values, b: Values, c: Values) -> tuple[Values, Values, Values]:
 
 
 def _median(a: Values, b: Values, c: Values) -> Values:
-    high = np.maximum(a, b)
-    np.minimum(high, c, out=high)
-    return np.maximum(np.minimum(a, b), high, out=high)
+    median: Values = np.maximum(a, b)
+    np.minimum(median, c, out=median)
+    np.maximum(median, np.minimum(a, b), out=median)
+    return median

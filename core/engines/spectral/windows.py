@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 def windows(mixture: Mixture, first_frame: int, length: int, margin: int) -> Iterator[Block]:
-    """Yield ``[C, margin + length + margin]`` without end: the first around ``first_frame``, each ``length`` further on.
+    """Yield ``[C, margin + length + margin]`` without end, each ``length`` further on.
 
-    Before and after the mixture there is silence. A window is valid until the next one is asked for.
+    What lies between the margins of the first begins at ``first_frame``. Before and after the mixture there is
+    silence. A window is valid until the next one is asked for.
     """
     window = np.zeros((mixture.channels, margin + length + margin), np.float32)
     start_frame = first_frame - margin
