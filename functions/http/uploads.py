@@ -26,7 +26,7 @@ _PUT_HEADERS = {"x-ms-blob-type": "BlockBlob"}
 class ReceivedView(Model):
     """What has arrived so far."""
 
-    bytes: int
+    size_bytes: int
     committed: bool = Field(description="Whether they are a file already; blocks are not, before their list is sent")
     blocks: list[StagedBlock] = Field(description="Sent and not committed; block_id is the base64 that was sent")
 
@@ -130,7 +130,7 @@ def _view(services: Services, upload: Upload, received: Received | None, respons
 def _received_view(received: Received) -> ReceivedView:
     committed = received.committed_bytes is not None
     size = received.committed_bytes if received.committed_bytes is not None else received.staged_bytes
-    return ReceivedView(bytes=size, committed=committed, blocks=received.blocks)
+    return ReceivedView(size_bytes=size, committed=committed, blocks=received.blocks)
 
 
 def _path(upload: Upload) -> str:

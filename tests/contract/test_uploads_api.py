@@ -72,10 +72,10 @@ def test_a_file_goes_to_storage_in_one_request(api: Api) -> None:
     assert (begun.status_code, begun.headers["location"]) == (201, "/v1/uploads/u-1")
     assert begun.headers["cache-control"] == "no-store"
     upload = begun.json()
-    assert (upload["status"], upload["received"]) == ("open", {"bytes": 0, "committed": False, "blocks": []})
+    assert (upload["status"], upload["received"]) == ("open", {"size_bytes": 0, "committed": False, "blocks": []})
     sent = httpx.put(upload["url"], content=SONG, headers=upload["put_headers"])
     assert sent.status_code == 201
-    assert api("GET", "/v1/uploads/u-1").json()["received"]["bytes"] == len(SONG)
+    assert api("GET", "/v1/uploads/u-1").json()["received"]["size_bytes"] == len(SONG)
     done = api("POST", upload["links"]["complete"])
     assert done.status_code == 200
     assert done.json()["audio"]["sample_rate"] == 48000
@@ -95,7 +95,7 @@ def test_an_upload_in_blocks_goes_on_after_a_break(api: Api) -> None:
     send(upload["url"], first)
     resumed = api("GET", "/v1/uploads/u-1").json()
     assert resumed["received"] == {
-        "bytes": size, "committed": False, "blocks": [{"block_id": first, "size_bytes": size}],
+        "size_bytes": size, "committed": False, "blocks": [{"block_id": first, "size_bytes": size}],
     }  # fmt: skip
     early = api("POST", "/v1/uploads/u-1/complete")
     assert early.status_code == 409
