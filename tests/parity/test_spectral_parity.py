@@ -12,8 +12,16 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from core.engines.spectral.engine import SpectralEngine
-from core.engines.spectral.grid import MEDIAN_HOPS, Grid
-from core.engines.spectral.masks import CROSSOVER_HZ, HIGH_STRIDE, LOW_STRIDE, STEADY_SHARE, TIME_STRIDE, crossover
+from core.engines.spectral.grid import Grid
+from core.engines.spectral.masks import (
+    CONTEXT_HOPS,
+    CROSSOVER_HZ,
+    HIGH_STRIDE,
+    LOW_STRIDE,
+    STEADY_SHARE,
+    TIME_STRIDE,
+    crossover,
+)
 from core.engines.spectral.medians import TAPS, running_median
 from core.engines.spectral.stft import analyse, synthesise
 from core.engines.spectral.windows import windows
@@ -106,13 +114,13 @@ def test_windows_are_slices_of_the_padded_mixture(first_frame: int, block_frames
 def plain_separation(samples: Audio, sample_rate: int) -> Plain:
     """``[4, C, T]``."""
     grid = Grid.at(sample_rate)
-    left = grid.hop * (MEDIAN_HOPS + 3)
+    left = grid.hop * (CONTEXT_HOPS + 3)
     hops = -(-samples.shape[1] // grid.hop)
     padded = np.pad(samples.astype(np.float64), ((0, 0), (left, left + hops * grid.hop - samples.shape[1])))
     spectra = plain_spectra(padded, grid.hop)
     mid = spectra.mean(axis=0)
     side = spectra[0] - mid
-    inner = slice(MEDIAN_HOPS, -MEDIAN_HOPS)
+    inner = slice(CONTEXT_HOPS, -CONTEXT_HOPS)
     masks = plain_masks(mid, side, grid.frequencies_hz(sample_rate))
     stems = [(mask * mid[inner], own_side * side[inner]) for mask, own_side in masks]
     channels = [[stem[0] + stem[1], stem[0] - stem[1]][: len(samples)] for stem in stems]
@@ -124,7 +132,7 @@ def plain_masks(
 ) -> Sequence[tuple[Plain, Plain]]:
     """For drums, bass, other and vocals, the masks of mid and side; both add up to 1."""
     energy = np.abs(mid) ** 2 + np.abs(side) ** 2
-    inner = slice(MEDIAN_HOPS, -MEDIAN_HOPS)
+    inner = slice(CONTEXT_HOPS, -CONTEXT_HOPS)
     held = plain_median(np.sqrt(energy), TIME_STRIDE) ** 2
     mirrored = np.pad(np.sqrt(energy)[inner], ((0, 0), (8, 8)), mode="reflect").T
     narrow = plain_median(mirrored[4:-4], LOW_STRIDE)

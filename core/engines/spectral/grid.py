@@ -8,15 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.engines.spectral.masks import CONTEXT_HOPS
 from core.engines.spectral.stft import HOPS_PER_WINDOW
 
 HOP_SECONDS = 1024 / 44100
 """A window is four of these, 93 ms: long enough to tell the partials of a chord apart, short enough for a drum."""
 CHUNK_SECONDS, CHUNKS_PER_PIECE = 2.0, 4
 """What is computed at once, so that its arrays stay small; and how many chunks are handed over together."""
-MEDIAN_HOPS = 8
-"""How far the median over time looks, either way."""
-MARGIN_HOPS = MEDIAN_HOPS + HOPS_PER_WINDOW - 1
+MARGIN_HOPS = CONTEXT_HOPS + HOPS_PER_WINDOW - 1
 """What a chunk hears of its neighbours."""
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.audio.waveform import peak
-from core.engines.spectral.grid import MEDIAN_HOPS, Grid
-from core.engines.spectral.masks import Masks
+from core.engines.spectral.grid import Grid
+from core.engines.spectral.masks import CONTEXT_HOPS, Masks
 from core.engines.spectral.stft import Spectra, analyse, synthesise
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class ChunkSeparator:
         """The spectra of the drums, mid and perhaps side, of the bass and of the vocals."""
         powers = np.square(np.abs(spectra))
         shares = self._masks.shares(powers[0], powers[1] if len(powers) > 1 else np.zeros_like(powers[0]))
-        inner = spectra[:, MEDIAN_HOPS:-MEDIAN_HOPS]
+        inner = spectra[:, CONTEXT_HOPS:-CONTEXT_HOPS]
         masked = np.empty((len(inner) + 2, *inner.shape[1:]), np.complex64)
         np.multiply(inner, shares.drums, out=masked[:-2])
         np.multiply(inner[0], shares.bass, out=masked[-2])
