@@ -340,6 +340,8 @@ def _audio_stream(opened: InputContainer, container: Container) -> AudioStream:
         raise UnsupportedAudio(
             f"{container} with the codec {codec and codec.name}; taken: {', '.join(CODECS[container])}"
         )
+    if container == "wav":  # whose header can say what no decoder would start with
+        _check_form(codec.sample_rate, codec.channels)
     codec.thread_count = 1
     # a lossless packet is right or broken; of Vorbis, both ends are cut here, as ffmpeg miscounts short files
     codec.options = {"flags2": "skip_manual"} if codec.name == "vorbis" else {}

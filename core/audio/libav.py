@@ -23,9 +23,9 @@ CODECS: dict[Container, tuple[str, ...]] = {
 }
 """The decoders that may run at all, by ffmpeg's names."""
 
-_PROBE_BYTES = 1024 * 1024
+_PROBE_BYTES = 256 * 1024
 _PROBE_MICROSECONDS = 5_000_000
-_BUFFER_BYTES = 256 * 1024
+_BUFFER_BYTES = 64 * 1024
 
 
 class WatchedFile:
