@@ -112,7 +112,7 @@ def check_mp4(file: IO[bytes], size_bytes: int) -> int:
     ticks_per_second = None
     for name, start, end in _top_level_boxes(file, size_bytes):
         if end > size_bytes:
-            raise DamagedAudio(f"the {name!r} box ends at byte {end:,}, the file at {size_bytes:,}")
+            raise DamagedAudio(f"the {_printable(name)} box ends at byte {end:,}, the file at {size_bytes:,}")
         if name in (b"moov", b"moof"):
             if end - start > _LARGEST_INDEX_BYTES:
                 raise DamagedAudio(f"an index of {end - start:,} bytes is larger than any audio needs")
@@ -139,10 +139,14 @@ def _top_level_boxes(file: IO[bytes], size_bytes: int) -> Iterator[tuple[bytes, 
         elif size == 0:
             size = size_bytes - offset
         if size < content:
-            raise DamagedAudio(f"the {name!r} box at byte {offset:,} says it has {size} bytes")
+            raise DamagedAudio(f"the {_printable(name)} box at byte {offset:,} says it has {size} bytes")
         yield name, offset + content, offset + size
         offset += size
     raise DamagedAudio(f"more than {_MOST_BOXES:,} boxes")
+
+
+def _printable(name: bytes) -> str:
+    return name.decode() if name.isalnum() else repr(name)
 
 
 def _movie_ticks_per_second(index: bytes) -> int:
@@ -162,11 +166,11 @@ def _check_tables(content: bytes, most_samples: int) -> None:
         elif name == b"stsc":
             samples_of_chunks = box[8:]
         elif _samples_claimed(name, box) > most_samples:
-            raise DamagedAudio(f"the {name!r} table claims more samples than the file has bytes")
+            raise DamagedAudio(f"the {_printable(name)} table claims more samples than the file has bytes")
         elif name == b"elst" and int.from_bytes(box[4:8], "big") > _MOST_EDITS:
             raise DamagedAudio(f"an edit list of more than {_MOST_EDITS} entries")
     if _samples_in_chunks(samples_of_chunks, chunks) > most_samples:
-        raise DamagedAudio("the 'stsc' table claims more samples than the file has bytes")
+        raise DamagedAudio("the stsc table claims more samples than the file has bytes")
 
 
 def _boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:

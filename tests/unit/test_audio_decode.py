@@ -209,7 +209,6 @@ class CountingFile(io.BytesIO):
 def test_probe_reads_little_of_a_long_file(kind: str) -> None:
     file = CountingFile(encoded(kind, seconds=60))
     probe(file, None, LONGEST_SECONDS)
-    print(kind, file.bytes_read, len(file.getvalue()))
     assert file.bytes_read < 700_000
 
 
@@ -441,6 +440,13 @@ def test_a_few_packets_that_do_not_decode_become_silence_in_their_place() -> Non
 def test_too_many_packets_that_do_not_decode_are_damage() -> None:
     with pytest.raises(DamagedAudio, match="packets do not decode, at most 1% may"):
         decoded(with_broken_adts_frames(encoded("aac", seconds=6), every=20))
+
+
+def test_probe_gives_up_on_a_file_of_which_nothing_decodes() -> None:
+    file = CountingFile(with_broken_adts_frames(encoded("aac", seconds=60), every=1))
+    with pytest.raises(DamagedAudio, match="none of its first 100 packets decodes"):
+        probe(file, None, LONGEST_SECONDS)
+    assert file.bytes_read < len(file.getvalue()) / 2
 
 
 @pytest.mark.parametrize("other", [{"sample_rate": 22050}, {"channels": 1}])
