@@ -107,11 +107,11 @@ def check_mp4(file: IO[bytes], size_bytes: int) -> int:
         The ticks a second of the movie's clock, to which edit lists are rounded.
 
     Raises:
-        DamagedAudio: a box reaches beyond the end, the index is missing, or a table claims what cannot be.
+        DamagedAudio: the samples or the index reach beyond the end, the index is missing, or a table claims what cannot be.
     """
     ticks_per_second = None
     for name, start, end in _top_level_boxes(file, size_bytes):
-        if end > size_bytes:
+        if name in (b"mdat", b"moov", b"moof") and end > size_bytes:
             raise DamagedAudio(f"the {_printable(name)} box ends at byte {end:,}, the file at {size_bytes:,}")
         if name in (b"moov", b"moof"):
             if end - start > _LARGEST_INDEX_BYTES:
@@ -139,7 +139,7 @@ def _top_level_boxes(file: IO[bytes], size_bytes: int) -> Iterator[tuple[bytes, 
         elif size == 0:
             size = size_bytes - offset
         if size < content:
-            raise DamagedAudio(f"the {_printable(name)} box at byte {offset:,} says it has {size} bytes")
+            return  # no box: junk after the last one
         yield name, offset + content, offset + size
         offset += size
     raise DamagedAudio(f"more than {_MOST_BOXES:,} boxes")

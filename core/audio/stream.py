@@ -27,8 +27,11 @@ MOST_BROKEN_SHARE = 0.01
 
 _LOSSY = ("mp3", "mp3float", "aac", "vorbis", "opus")
 _MOST_BROKEN_AT_START = 100  # packets: a probe must not read a whole file in search of one that decodes
-_MOST_CONCEALED_FRAMES = 8192  # the longest packet, of Vorbis
-_MP3_TOLERANCE_FRAMES = 2 * 1152  # encoders disagree on whether the tag's own frame counts
+_LONGEST_PACKET_FRAMES = 8192  # of Vorbis
+_TOLERANCE_FRAMES = {
+    "mp3": 2 * 1152,  # encoders disagree on whether the tag's own frame counts
+    "aac": 4096,  # of a fragmented MP4, ffmpeg counts what the encoder put before the music
+}
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class StreamDecoder:
         self._lossy = self._codec in _LOSSY
         self._packets = 0
         self._broken = 0
+        self._left_out = 0
         self._cut_off = False
 
     def info(self) -> AudioInfo:
@@ -90,6 +94,7 @@ class StreamDecoder:
         for packet in self._demuxed():
             for piece in self._decoded(packet):
                 kept = piece[:, : self._room(packet)]
+                self._left_out += piece.shape[1] - kept.shape[1]
                 if kept.shape[1]:
                     self.frames += kept.shape[1]
                     yield kept
@@ -122,6 +127,8 @@ class StreamDecoder:
         except av.FFmpegError as error:
             if not self._lossy:
                 raise DamagedAudio(f"{self._place()} does not decode ({error.strerror})") from error
+            if self._tag and self._packets > self._tag.packets:
+                return []  # lyrics and the like, after the music
             self._broken += 1
             if not self.sample_rate and self._broken > _MOST_BROKEN_AT_START:
                 raise DamagedAudio(f"none of its first {_MOST_BROKEN_AT_START} packets decodes") from error
@@ -147,7 +154,7 @@ class StreamDecoder:
         frames = 0
         if packet.duration and packet.time_base:
             frames = round(packet.duration * packet.time_base * self.sample_rate)
-        return np.zeros((self._channels, min(max(frames, 0), _MOST_CONCEALED_FRAMES)), np.float32)
+        return np.zeros((self._channels, min(max(frames, 0), _LONGEST_PACKET_FRAMES)), np.float32)
 
     def _room(self, packet: Packet[AudioStream]) -> int | None:
         """How many frames may follow at most; ``None`` for as many as come.
@@ -197,11 +204,13 @@ class StreamDecoder:
             raise DamagedAudio(f"{self.frames:,} samples a channel, though the header announces {announced:,}")
         if self._cut_off:
             raise DamagedAudio("the file ends in the middle of a frame")
+        if self._codec == "vorbis" and self._left_out > 2 * _LONGEST_PACKET_FRAMES:
+            raise UnsupportedAudio("several Ogg files in a chain are not taken, one at a time is")
         if not self.frames:
             raise EmptyAudio("it has a header, but no samples")
 
     def _tolerance_frames(self) -> int:
-        return _MP3_TOLERANCE_FRAMES if self._container == "mp3" else self._tick_frames()
+        return max(self._tick_frames(), _TOLERANCE_FRAMES.get(self._codec.removesuffix("float"), 0))
 
 
 def _audio_stream(opened: InputContainer, container: Container) -> AudioStream:

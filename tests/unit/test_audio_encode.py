@@ -1,4 +1,6 @@
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -164,6 +166,11 @@ def test_an_error_of_the_file_itself_comes_out_as_it_is(
         encoder.close()
     assert caught.value is error
     assert capfd.readouterr().err == ""
+
+
+def test_the_formats_are_known_without_any_codec() -> None:
+    code = "import sys, core.audio.formats; sys.exit(bool({'av', 'numpy', 'soundfile'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("info", OUTPUT_FORMATS.values())
