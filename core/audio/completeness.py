@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections import Counter
 from collections.abc import Iterator
 from typing import IO
 
@@ -18,8 +19,10 @@ _UNKNOWN_SIZE = 2**32 - 1
 _MOST_CHUNKS = 1000
 _MOST_BOXES = 200_000
 _LARGEST_OGG_PAGE_BYTES = 27 + 255 + 255 * 255
-_LARGEST_INDEX_BYTES = 64 * 2**20  # 10 hours of AAC have an index of about 8 MiB
-_MOST_EDITS = 16
+_LARGEST_INDEX_BYTES = 32 * 2**20  # 10 hours of AAC have an index of about 8 MiB
+_MOST_EDITS = 4
+_MOST_PACKETS = 4_000_000  # 25 hours of AAC at 44.1 kHz; ffmpeg takes at least 24 bytes for each
+_DEEPEST_BOX = 10  # as in ffmpeg
 
 # WAV
 
@@ -95,30 +98,37 @@ def _ogg_streams(file: IO[bytes]) -> set[bytes]:
 
 # MP4
 
-_PARENTS = (b"moov", b"trak", b"edts", b"mdia", b"minf", b"stbl", b"moof", b"traf")
+_PARENTS = (
+    b"moov", b"trak", b"edts", b"mdia", b"minf", b"stbl", b"moof", b"traf",
+    b"mvex", b"udta", b"meta", b"wave", b"tapt", b"sinf", b"schi", b"dinf",
+)  # fmt: skip
+"""Boxes of boxes: those of audio, and others that ffmpeg looks into."""
+_TABLES = (b"stsz", b"stz2", b"trun", b"stts", b"ctts", b"stsc", b"elst")
 
 
 def check_mp4(file: IO[bytes], size_bytes: int) -> int:
-    """Hold the boxes against the size of the file, and the number of samples that the tables claim.
+    """Hold the boxes against the size of the file, and the number of packets that the tables claim.
 
-    Every sample takes at least a byte, so no honest table has more of them than the file has bytes.
+    Every packet takes at least a byte, so no honest tables have more of them than the file has bytes. (The standard
+    calls a packet a sample.)
 
     Returns:
         The ticks a second of the movie's clock, to which edit lists are rounded.
 
     Raises:
-        DamagedAudio: the samples or the index reach beyond the end, the index is missing, or a table claims what cannot be.
+        DamagedAudio: the samples or the index reach beyond the end, there is no index, or it claims what cannot be.
     """
     ticks_per_second = None
+    tables = _Tables(min(size_bytes, _MOST_PACKETS))
     for name, start, end in _top_level_boxes(file, size_bytes):
         if name in (b"mdat", b"moov", b"moof") and end > size_bytes:
-            raise DamagedAudio(f"the {_printable(name)} box ends at byte {end:,}, the file at {size_bytes:,}")
-        if name in (b"moov", b"moof"):
+            raise DamagedAudio(f"the {name.decode()} box ends at byte {end:,}, the file at {size_bytes:,}")
+        if name in _PARENTS or name in _TABLES:
             if end - start > _LARGEST_INDEX_BYTES:
                 raise DamagedAudio(f"an index of {end - start:,} bytes is larger than any audio needs")
-            index = _read_at(file, start, end - start)
-            _check_tables(index, size_bytes)
-            ticks_per_second = _movie_ticks_per_second(index) if name == b"moov" else ticks_per_second
+            content = _read_at(file, start, end - start)
+            tables.add(name, content)
+            ticks_per_second = _movie_ticks_per_second(content) if name == b"moov" else ticks_per_second
     if not ticks_per_second:
         raise DamagedAudio("an MP4 file needs an index (a moov box), this one has none before it ends")
     return ticks_per_second
@@ -145,32 +155,39 @@ def _top_level_boxes(file: IO[bytes], size_bytes: int) -> Iterator[tuple[bytes, 
     raise DamagedAudio(f"more than {_MOST_BOXES:,} boxes")
 
 
-def _printable(name: bytes) -> str:
-    return name.decode() if name.isalnum() else repr(name)
-
-
 def _movie_ticks_per_second(index: bytes) -> int:
     header = next((box for name, box in _boxes(index) if name == b"mvhd"), b"")
     start = 20 if header[:1] == b"\1" else 12
     return int.from_bytes(header[start : start + 4], "big")
 
 
-def _check_tables(content: bytes, most_samples: int) -> None:
-    """Look into every table of a ``moov`` or ``moof`` that ffmpeg would lay out in memory, sample by sample."""
-    chunks, samples_of_chunks = 0, b""
-    for name, box in _boxes(content):
-        if name in _PARENTS:
-            _check_tables(box, most_samples)
-        elif name in (b"stco", b"co64"):
-            chunks = int.from_bytes(box[4:8], "big")
-        elif name == b"stsc":
-            samples_of_chunks = box[8:]
-        elif _samples_claimed(name, box) > most_samples:
-            raise DamagedAudio(f"the {_printable(name)} table claims more samples than the file has bytes")
-        elif name == b"elst" and int.from_bytes(box[4:8], "big") > _MOST_EDITS:
-            raise DamagedAudio(f"an edit list of more than {_MOST_EDITS} entries")
-    if _samples_in_chunks(samples_of_chunks, chunks) > most_samples:
-        raise DamagedAudio("the stsc table claims more samples than the file has bytes")
+class _Tables:
+    """Adds up what the tables claim that ffmpeg would lay out in memory, packet by packet."""
+
+    def __init__(self, most_packets: int) -> None:
+        self._most_packets = most_packets
+        self._claimed: Counter[bytes] = Counter()
+
+    def add(self, name: bytes, content: bytes, depth: int = 0) -> None:
+        """Look into a box, and those within."""
+        if depth > _DEEPEST_BOX:
+            raise DamagedAudio(f"boxes within boxes, more than {_DEEPEST_BOX} deep")
+        if name in _TABLES:
+            self._claimed[name] += _packets_claimed(name, content)
+            if self._claimed[name] > self._most_packets:
+                raise DamagedAudio(f"the {name.decode()} tables claim more packets than the file can hold")
+        elif name in _PARENTS:
+            children = list(_boxes(content[4:] if name == b"meta" else content))
+            for child, within in children:
+                self.add(child, within, depth + 1)
+            self._add_chunks(dict(children))
+
+    def _add_chunks(self, boxes: dict[bytes, bytes]) -> None:
+        offsets = boxes.get(b"stco") or boxes.get(b"co64") or b""
+        chunks = int.from_bytes(offsets[4:8], "big")
+        self._claimed[b"stsc"] += _packets_in_chunks(boxes.get(b"stsc", b"")[8:], chunks)
+        if self._claimed[b"stsc"] > self._most_packets:
+            raise DamagedAudio("the stsc tables claim more packets than the file can hold")
 
 
 def _boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -186,21 +203,23 @@ def _boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         offset = end
 
 
-def _samples_claimed(name: bytes, box: bytes) -> int:
+def _packets_claimed(name: bytes, box: bytes) -> int:
     if name in (b"stsz", b"stz2"):
         return int.from_bytes(box[8:12], "big")
     if name == b"trun":
         return int.from_bytes(box[4:8], "big")
     if name in (b"stts", b"ctts"):
         return sum(count for count, _ in _entries(">II", box[8:]))
+    if name == b"elst" and int.from_bytes(box[4:8], "big") > _MOST_EDITS:
+        raise DamagedAudio(f"an edit list of more than {_MOST_EDITS} entries")
     return 0
 
 
-def _samples_in_chunks(table: bytes, chunks: int) -> int:
-    """Runs of chunks that hold equally many samples: the first chunk (1-based), samples a chunk, and a description."""
-    runs = [(first, samples) for first, samples, _ in _entries(">III", table)]
+def _packets_in_chunks(table: bytes, chunks: int) -> int:
+    """Runs of chunks that hold equally many packets: the first chunk (1-based), packets a chunk, and a description."""
+    runs = [(first, packets) for first, packets, _ in _entries(">III", table)]
     ends = [first for first, _ in runs[1:]] + [chunks + 1]
-    return sum(max(0, end - first) * samples for (first, samples), end in zip(runs, ends, strict=True)) if runs else 0
+    return sum(max(0, end - first) * packets for (first, packets), end in zip(runs, ends, strict=True)) if runs else 0
 
 
 def _entries(layout: str, table: bytes) -> Iterator[tuple[int, ...]]:

@@ -506,8 +506,34 @@ def boxed(name: bytes, content: bytes) -> bytes:
 def test_an_mp4_table_that_would_fill_the_memory_is_refused_unread(table: bytes) -> None:
     header = boxed(b"mvhd", struct.pack(">IIIII", 0, 0, 0, 44100, 0))
     content = boxed(b"ftyp", b"M4A \0\0\0\0") + boxed(b"moov", header + boxed(b"trak", boxed(b"mdia", table)))
-    with pytest.raises(DamagedAudio, match=r"more samples than the file has bytes|an edit list of more than"):
+    with pytest.raises(DamagedAudio, match=r"more packets than the file can hold|an edit list of more than"):
         probe(io.BytesIO(content), "bomb.m4a", LONGEST_SECONDS)
+
+
+def test_many_mp4_tables_are_added_up() -> None:
+    header = boxed(b"mvhd", struct.pack(">IIIII", 0, 0, 0, 44100, 0))
+    track = boxed(b"trak", boxed(b"udta", boxed(b"stsz", struct.pack(">III", 0, 1, 1000))))
+    content = boxed(b"ftyp", b"M4A \0\0\0\0") + boxed(b"moov", header + 50 * track)
+    assert 1000 < len(content) < 50 * 1000
+    with pytest.raises(DamagedAudio, match="the stsz tables claim more packets than the file can hold"):
+        probe(io.BytesIO(content), "bomb.m4a", LONGEST_SECONDS)
+
+
+def test_an_mp4_table_within_what_the_file_could_hold_is_refused_if_no_audio_needs_it() -> None:
+    content = bytearray(encoded("m4a"))
+    at = content.index(b"stsz") + 8
+    content[at : at + 8] = struct.pack(">II", 1, 5_000_000)
+    content += boxed(b"free", bytes(6_000_000))
+    with pytest.raises(DamagedAudio, match="the stsz tables claim more packets"):
+        probe(io.BytesIO(content), "bomb.m4a", LONGEST_SECONDS)
+
+
+def test_mp4_boxes_within_boxes_are_not_followed_for_ever() -> None:
+    nest = boxed(b"mvhd", struct.pack(">IIIII", 0, 0, 0, 44100, 0))
+    for _ in range(2000):
+        nest = boxed(b"moov", nest)
+    with pytest.raises(DamagedAudio, match="more than 10 deep"):
+        probe(io.BytesIO(boxed(b"ftyp", b"M4A \0\0\0\0") + nest), "nest.m4a", LONGEST_SECONDS)
 
 
 @pytest.mark.parametrize("playlist", [
