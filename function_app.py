@@ -5,13 +5,13 @@ import logging
 import azure.functions as func
 
 from core.settings import settings
-from functions import callbacks, cpu, dead_letters, generation, health, housekeeping
+from functions import callbacks, cpu, dead_letters, generation, health, housekeeping, inbox, separation
 from functions.http import functions as http
 
 BLUEPRINTS = {
-    "http": (http, cpu, callbacks, dead_letters, housekeeping),
-    "gpu": (health, generation),
-    "all": (http, cpu, generation, callbacks, dead_letters, housekeeping),
+    "http": (http, cpu, inbox, callbacks, dead_letters, housekeeping),
+    "gpu": (health, generation, separation),
+    "all": (http, cpu, generation, separation, inbox, callbacks, dead_letters, housekeeping),
 }
 
 # The worker logs at INFO, where the storage SDKs describe every request and every answer.

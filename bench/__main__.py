@@ -19,6 +19,7 @@ from bench.report import Section
 PROJECT = Path(__file__).resolve().parent.parent
 SECTIONS = {
     "synth": "seconds of audio a CPU-second, and memory, of the synth engine",
+    "spectral": "how fast the spectral engine separates, and its memory",
     "transactions": "storage transactions from a POST to its delivered callback",
     "overhead": "an empty job here, with FastAPI's background tasks, and with Celery and Redis",
     "import": "CPU time of a cold start of the http role",

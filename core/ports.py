@@ -327,7 +327,7 @@ class Blobs(Protocol):
         """Size, metadata and version, or ``None`` if there is no such blob."""
         ...
 
-    def list(self, container: str, prefix: str) -> list[BlobProperties]:
+    def list_all(self, container: str, prefix: str) -> list[BlobProperties]:
         """Every blob whose name starts with ``prefix``, by name; none if there is no such container."""
         ...
 

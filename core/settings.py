@@ -86,10 +86,15 @@ class Settings(BaseModel):
         104_857_600, gt=0, description="Largest multipart body; the Functions host takes no more than this default"
     )
     max_upload_bytes: int = Field(5 * 2**30, gt=0, description="Largest direct upload to storage")
-    upload_seconds: int = Field(86400, ge=60, description="How long the address of a direct upload takes writes")
+    upload_seconds: int = Field(
+        86400, ge=60, le=6 * 86400, description="How long the address of a direct upload takes writes"
+    )
     longest_source_seconds: float = Field(4 * 3600, gt=0, description="Longest audio that is taken in")
     source_containers: Words = Field(
         ("inbox", "uploads", "audio-files"), description="Containers whose blobs a request may name"
+    )
+    inbox_source: Literal["EventGrid", "LogsAndContainerScan"] = Field(
+        "LogsAndContainerScan", description="How files in the inbox are noticed; Flex Consumption knows EventGrid alone"
     )
     public_url: str = Field("", description="Where clients reach the API; put before links written to storage")
     model_dir: str = Field("", description="Folder of the models' weights; the container models is asked after it")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
@@ -49,7 +49,7 @@ def probe(file: IO[bytes], filename: str | None, longest_seconds: float) -> Audi
         return info
 
 
-def decode(file: IO[bytes], longest_seconds: float, filename: str | None = None) -> Iterator[Block]:
+def decode(file: IO[bytes], longest_seconds: float, filename: str | None = None) -> Generator[Block, None, None]:
     """Yield the samples in blocks ``[C, T]`` of about a second, finite, full scale ±1 (float files may go beyond).
 
     The length is exact: what an encoder put before and after the music (LAME's tag, edit lists, Opus' pre-skip) is

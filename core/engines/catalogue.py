@@ -35,7 +35,7 @@ SPECTRAL = EngineInfo(
     weights=None,
     weights_licence=None,
     commercial_use=True,
-    seconds_per_audio_second=1 / 30,  # half of what bench/separation.py asks of the engine: decoding and files are extra
+    seconds_per_audio_second=1 / 30,  # half of what bench/spectral.py asks of the engine: decoding and files are extra
 )
 
 DEMUCS = EngineInfo(

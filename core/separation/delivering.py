@@ -6,14 +6,14 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 
 from core.audio.encode import open_encoder
 from core.audio.formats import OUTPUT_FORMATS
 from core.audio.loudness import LoudnessMeter
-from core.audio.peaks import PeaksMeter
+from core.audio.peaks import PeaksMeter, samples_per_pixel_for
 from core.jobs.model import AUDIO_FILES, Job, Output
 from core.ports import Blobs
 from core.separation.background import ReadAhead, WriteBehind
@@ -63,16 +63,26 @@ class Delivery:
         """Write every file; ``report`` is told after each part which share is done, and may raise to stop it."""
         with WriteBehind(_BLOCKS_BEHIND, _UPLOAD_THREADS) as uploads:
             stems = [_StemFile(self, name, uploads.submit) for name in self.plan.names]
-            with ReadAhead(lambda: self._samples(finished), _PARTS_AHEAD) as pieces:
-                for index, samples in enumerate(pieces):
-                    levelled = samples * np.float32(gain)
-                    for stem, block in zip(stems, levelled, strict=True):
-                        stem.write(block)
-                    report((index + 1) / len(finished))
-            for stem in stems:
-                stem.close()
-            uploads.wait()
+            try:
+                self._write(stems, finished, gain, report)
+                uploads.wait()
+            except BaseException:
+                for stem in stems:
+                    stem.abandon()
+                raise
             return [output for stem in stems for output in stem.outputs()]
+
+    def _write(
+        self, stems: list[_StemFile], finished: list[Part], gain: float, report: Callable[[float], None]
+    ) -> None:
+        with ReadAhead(lambda: self._samples(finished), _PARTS_AHEAD) as pieces:
+            for index, samples in enumerate(pieces):
+                levelled = samples * np.float32(gain)
+                for stem, block in zip(stems, levelled, strict=True):
+                    stem.write(block)
+                report((index + 1) / len(finished))
+        for stem in stems:
+            stem.close()
 
     def _samples(self, finished: list[Part]) -> Iterator[StemBlock]:
         return (self.parts.read(part, self.plan) for part in finished)
@@ -89,9 +99,10 @@ class _StemFile:
         self._format = OUTPUT_FORMATS[delivery.output_format]
         self._name = stem_type + self._format.extension
         self._file = BlobWriter(delivery.blobs, AUDIO_FILES, delivery.job.folder + self._name, stage)
-        self._encoder = open_encoder(self._file, delivery.output_format, rate, channels, frames)
+        file = cast("BinaryIO", self._file)  # it has what the encoders need of one
+        self._encoder = open_encoder(file, delivery.output_format, rate, channels, frames)
         self._loudness = LoudnessMeter(rate, channels)
-        self._peaks = PeaksMeter(rate, channels, frames) if delivery.peaks else None
+        self._peaks = PeaksMeter(rate, channels, samples_per_pixel_for(frames)) if delivery.peaks else None
 
     def write(self, block: Block) -> None:
         self._encoder.write(block)
@@ -102,6 +113,10 @@ class _StemFile:
     def close(self) -> None:
         self._encoder.close()
         self._file.stage_rest()
+
+    def abandon(self) -> None:
+        """Let nothing more be uploaded: encoders finish their file even when they are merely forgotten."""
+        self._file.abandon()
 
     def outputs(self) -> Iterator[Output]:
         """Commit the file; the outputs that came of it."""

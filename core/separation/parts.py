@@ -63,7 +63,7 @@ class Parts:
         """The parts from the start of the song on, without a gap."""
         parts: list[Part] = []
         position = 0
-        for blob in self.blobs.list(AUDIO_FILES, f"{self._folder}piece-"):
+        for blob in self.blobs.list_all(AUDIO_FILES, f"{self._folder}piece-"):
             part = Part.model_validate_json(blob.metadata["part"])
             if part.start_frame == position:
                 parts.append(part)

@@ -17,7 +17,7 @@ from core.separation.selection import check_stems
 from core.sources.source import Source
 
 if TYPE_CHECKING:
-    from core.audio.decode import AudioInfo
+    from core.audio.stream import AudioInfo
 
 _OVERHEAD_SECONDS = 1.0  # from the queue to the first segment
 

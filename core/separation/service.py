@@ -13,7 +13,7 @@ from core.sources.sources import Sources
 from core.validation import fingerprint
 
 if TYPE_CHECKING:
-    from core.audio.decode import AudioInfo
+    from core.audio.stream import AudioInfo
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,10 @@ class BlobWriter:
     def flush(self) -> None:
         """Nothing: blocks are uploaded when they are full."""
 
+    def abandon(self) -> None:
+        """Take further writes and drop them; what was staged so far is never committed."""
+        self._stage = lambda call: None
+
     def stage_rest(self) -> None:
         """Stage what is left, the head last of all; the file can no longer be written to."""
         if self._tail:

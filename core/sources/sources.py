@@ -14,7 +14,7 @@ from core.sources.source import UPLOADS, Source
 from core.sources.uploads import Uploads
 
 if TYPE_CHECKING:
-    from core.audio.decode import AudioInfo
+    from core.audio.stream import AudioInfo
 
 Probe = Callable[[BinaryIO, str], "AudioInfo"]
 """Says what an open file of this name holds, or raises an ``AudioError``."""

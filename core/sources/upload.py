@@ -29,6 +29,7 @@ class UploadStatus(StrEnum):
 
     OPEN = "open"  # its address takes writes
     COMPLETE = "complete"  # the file is whole, and audio
+    RESERVED = "reserved"  # for a file that came with a request: its job's alone, and of no concern to clients
     REMOVED = "removed"  # by the client; the row stays as long as an address may still bring bytes
 
 

@@ -32,7 +32,7 @@ from core.sources.source import UPLOADS, Source
 from core.sources.upload import NewUpload, Received, Upload, UploadedAudio, UploadStatus
 
 if TYPE_CHECKING:  # decoders are not worth their import time in a process that only answers HTTP
-    from core.audio.decode import AudioInfo
+    from core.audio.stream import AudioInfo
 
 _PARTITION = "uploads"
 
@@ -61,7 +61,7 @@ class Uploads:
     def reserve(self, upload_id: str, filename: str, size_bytes: int) -> Upload:
         """A place for a file that came with a request; it expires like any other. The same id gives the same place."""
         try:
-            return self._insert(upload_id, filename, size_bytes, None)
+            return self._insert(upload_id, filename, size_bytes, None, UploadStatus.RESERVED)
         except RowExists:
             return self._read(upload_id)
 
@@ -69,7 +69,7 @@ class Uploads:
         """Read an upload. Raises ``UploadNotFound``, also for one that was removed or has expired."""
         with suppress(RowNotFound):
             upload = self._read(upload_id)
-            if upload.status is not UploadStatus.REMOVED and self.clock() < upload.expires_at:
+            if upload.status in (UploadStatus.OPEN, UploadStatus.COMPLETE) and self.clock() < upload.expires_at:
                 return upload
         raise UploadNotFound(f"there is no upload {upload_id!r}, or it has expired")
 
@@ -132,13 +132,17 @@ class Uploads:
                 self.table.commit(_PARTITION, Remove(row.key), Remove(_key(upload_id)))
         return len(due)
 
-    def _insert(self, upload_id: str, filename: str, size_bytes: int, sha256: str | None) -> Upload:
+    def _insert(
+        self, upload_id: str, filename: str, size_bytes: int, sha256: str | None,
+        status: UploadStatus = UploadStatus.OPEN,
+    ) -> Upload:  # fmt: skip
         now = self.clock()
         upload = Upload(
             upload_id=upload_id,
             filename=filename,
             size_bytes=size_bytes,
             sha256=sha256,
+            status=status,
             created_at=now,
             expires_at=now + timedelta(seconds=self.settings.retention_seconds),
         )

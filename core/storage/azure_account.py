@@ -97,7 +97,7 @@ def translated_errors(known: dict[int, type[StorageError]] | None = None) -> Ite
         status = error.status_code or 0
         if known and status in known:
             raise known[status](_first_line(error)) from error
-        if status in (408, 429) or status >= 500:
+        if not status or status in (408, 429) or status >= 500:  # no status: the answer broke off
             raise StorageUnavailable(f"storage answered {status}: {_first_line(error)}") from error
         raise StorageError(f"storage refused ({status}): {_first_line(error)}") from error
 

@@ -147,7 +147,7 @@ class AzureBlobs:
             self._made.add(container)
         return self._signed(container, name, BlobSasPermissions(create=True, write=True), expires_at)
 
-    def list(self, container: str, prefix: str) -> list[BlobProperties]:
+    def list_all(self, container: str, prefix: str) -> list[BlobProperties]:
         client = self._service.get_container_client(container)
         try:
             with translated_errors({404: BlobNotFound}):

@@ -185,7 +185,7 @@ class MemoryBlobs:
     def signed_upload_url(self, container: str, name: str, *, expires_at: datetime) -> str:
         return f"{self.url(container, name)}?expires={expires_at.isoformat()}&permissions=cw"
 
-    def list(self, container: str, prefix: str) -> list[BlobProperties]:
+    def list_all(self, container: str, prefix: str) -> list[BlobProperties]:
         with self._lock:
             found = [(key[1], blob) for key, blob in self._blobs.items() if key[0] == container]
         return [_properties(name, blob) for name, blob in sorted(found, key=_name) if name.startswith(prefix)]

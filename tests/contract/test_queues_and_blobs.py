@@ -129,12 +129,12 @@ def test_a_range_of_another_version_is_refused(storage: Storage) -> None:
 def test_a_list_has_sizes_metadata_and_the_versions_that_properties_has(storage: Storage) -> None:
     for name in ("l/2.wav", "l/10.wav", "l/1.wav", "k/1.wav"):
         write(storage, name, name.encode())
-    found = storage.blobs.list(CONTAINER, "l/")
+    found = storage.blobs.list_all(CONTAINER, "l/")
     assert [blob.name for blob in found] == ["l/1.wav", "l/10.wav", "l/2.wav"]
     assert [blob.size_bytes for blob in found] == [7, 8, 7]
     assert found == [storage.blobs.properties(CONTAINER, blob.name) for blob in found]
     assert found[0].metadata == {"output": '{"a": 1}'}
-    assert storage.blobs.list("no-such-container", "") == []
+    assert storage.blobs.list_all("no-such-container", "") == []
 
 
 def test_metadata_is_replaced_in_the_version_that_was_seen(storage: Storage) -> None:
@@ -159,7 +159,7 @@ def test_staged_parts_are_no_blob_until_they_are_committed(storage: Storage) -> 
     staged = {block.block_id: block.size_bytes for block in storage.blobs.staged(CONTAINER, name)}
     assert staged == {"1": 3, "2": 3, "ü" * 32: 12}
     assert storage.blobs.properties(CONTAINER, name) is None
-    assert storage.blobs.list(CONTAINER, "s/") == []
+    assert storage.blobs.list_all(CONTAINER, "s/") == []
     commit(storage, name, "1", "2")
     assert content_of(storage, name) == b"onetwo"
     assert storage.blobs.staged(CONTAINER, name) == []

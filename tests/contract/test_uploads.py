@@ -308,6 +308,8 @@ def test_a_file_that_came_with_a_request_gets_one_place_which_expires(uploads: U
     reserved = uploads.reserve("job-1", "song.wav", len(SONG))
     clock.advance(60)
     assert uploads.reserve("job-1", "song.wav", len(SONG)) == reserved
+    with pytest.raises(UploadNotFound):
+        uploads.get("job-1")
     send(uploads, reserved)
     clock.advance(7140)
     assert uploads.expire() == 1

@@ -84,7 +84,7 @@ def test_stems_come_in_the_format_that_was_asked_for(api: Api, output_format: st
     job = ended(api, separate(api, stems="bass", format=output_format))
     samples, rate = decoded(download(api, stems_of(job)["bass"]))
     assert (samples.shape, rate) == (SONG.shape, SAMPLE_RATE)
-    assert stems_of(job)["bass"]["format"] == output_format.rstrip("0123456789").removesuffix("_float")
+    assert stems_of(job)["bass"]["format"] == ("wav" if output_format.startswith("wav") else output_format)
 
 
 def test_m4a_is_made_and_taken_in_again(api: Api) -> None:
@@ -99,7 +99,7 @@ def test_one_stem_and_the_rest(api: Api) -> None:
     job = ended(api, separate(api, two_stems="vocals", residual="true", format="wav_float", peaks="false"))
     stems = {name: decoded(download(api, output))[0] for name, output in stems_of(job).items()}
     assert tuple(stems) == ("vocals", "no_vocals", "residual")
-    assert level_db(SONG - stems["vocals"] - stems["no_vocals"]) < -100
+    assert level_db(decoded(WAV)[0] - stems["vocals"] - stems["no_vocals"]) < -120
     assert len(job["outputs"]) == 3
 
 
@@ -137,7 +137,7 @@ def test_a_direct_upload_goes_on_after_a_break(api: Api) -> None:
     address = f"/v1/uploads/{upload['upload_id']}"
     problem(api.http.post(f"{address}/complete"), 409, "upload-incomplete")
     arrived = api.http.get(address).json()
-    assert arrived["received_bytes"] == half
+    assert arrived["received"]["size_bytes"] == half
     client.stage_block(base64.b64encode(b"2").decode(), WAV[half:])
     client.commit_block_list([BlobBlock(base64.b64encode(number).decode()) for number in (b"1", b"2")])
     problem(api.http.post(f"{address}/complete", json={"sha256": "0" * 64}), 409, "upload-incomplete")

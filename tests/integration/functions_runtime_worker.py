@@ -56,9 +56,14 @@ PROTOS = SimpleNamespace(
 
 
 def typed(kind: str, value: Any) -> OneOf:
-    """TypedData as the host makes it; for HTTP it holds the route's parameters, the rest comes to the HTTP server."""
+    """TypedData as the host makes it: of HTTP the parameters alone (the rest comes to the HTTP server)."""
     if kind == "http":
         value = SimpleNamespace(method="", url="", headers={}, query={}, params=value, body=OneOf())
+    elif kind == "model_binding_data":
+        content = json.dumps(value).encode()
+        value = SimpleNamespace(
+            version="1.0", source="AzureStorageBlobs", content_type="application/json", content=content
+        )
     return OneOf(**{kind: value})
 
 

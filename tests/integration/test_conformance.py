@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 import pytest
+from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueClient, QueueMessage, TextBase64DecodePolicy
 
 from core.bootstrap import build, memory_storage
@@ -27,6 +28,7 @@ from functions.http.functions import ROUTES
 from local.azurite import Azurite
 from local.stack import prepare_storage
 from tests.integration.functions_runtime import EXAMPLE_SETTINGS, PROJECT, FunctionsRuntime, overlap, settings_named
+from tests.songs import encoded, song
 
 HTTP = {
     "httpTrigger": set(ROUTES),
@@ -35,11 +37,18 @@ HTTP = {
         "callbacks",
         "cpu_requests_poison",
         "generation_requests_poison",
+        "separation_requests_poison",
         "callbacks_poison",
     },
+    "blobTrigger": {"inbox"},
     "timerTrigger": {"recover_jobs", "expire_files"},
 }
-GPU = {"httpTrigger": {"healthz"}, "queueTrigger": {"generation_requests"}, "timerTrigger": set()}
+GPU = {
+    "httpTrigger": {"healthz"},
+    "queueTrigger": {"generation_requests", "separation_requests"},
+    "blobTrigger": set(),
+    "timerTrigger": set(),
+}
 FUNCTIONS = {"http": HTTP, "gpu": GPU, "all": {trigger: HTTP[trigger] | GPU[trigger] for trigger in HTTP}}
 
 GENERATION = {"target_stems": ["bass"], "parameters": {"duration_seconds": 0.5, "random_seed": 1}}
@@ -210,3 +219,12 @@ def test_the_settings_are_complete(role: Role) -> None:
     connections = {binding["connection"] for binding in bindings if "connection" in binding}
     assert "AzureWebJobsStorage" in connections
     assert connections | settings_named(json.dumps([host, bindings])) <= set(EXAMPLE_SETTINGS)
+
+
+def test_a_file_in_the_inbox_becomes_a_job_without_its_content_passing_by(role: Role, azurite: Azurite) -> None:
+    blobs = BlobServiceClient.from_connection_string(azurite.connection_string)
+    blobs.get_blob_client("inbox", "conformance.wav").upload_blob(encoded(song(1.0)), overwrite=True)
+    client = {"Connection": "AzureWebJobsStorage", "ContainerName": "inbox", "BlobName": "conformance.wav"}
+    role("http").run("inbox", "model_binding_data", client)
+    jobs = role("http").request("GET", "/v1/jobs?kind=separation").json()["jobs"]
+    assert [job["request"]["source"]["name"] for job in jobs] == ["conformance.wav"]

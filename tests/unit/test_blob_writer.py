@@ -77,3 +77,11 @@ def test_full_blocks_leave_at_once_and_nobody_sees_them_before_the_end(blobs: Me
         call()
     assert [block.size_bytes for block in blobs.staged("files", "a")] == [10, 10]
     assert blobs.properties("files", "a") is None
+
+
+def test_an_abandoned_file_uploads_nothing_more(blobs: MemoryBlobs, file: BlobWriter) -> None:
+    file.write(b"a" * 20)
+    file.abandon()
+    file.write(b"a" * 35)
+    file.stage_rest()
+    assert len(blobs.staged("files", "a")) == 1

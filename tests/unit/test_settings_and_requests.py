@@ -102,7 +102,21 @@ class ResearchEngines:
 
     def catalogue(self) -> list[EngineInfo]:
         return [
-            EngineInfo("toy", "1", "generation", "gpu", 32000, 1, 30, ("drums",), "MIT", "toy-small", "CC-BY-NC 4.0", False, 1.0)
+            EngineInfo(
+                "toy",
+                "1",
+                "generation",
+                "gpu",
+                32000,
+                1,
+                30,
+                ("drums",),
+                "MIT",
+                "toy-small",
+                "CC-BY-NC 4.0",
+                False,
+                1.0,
+            )
         ]
 
     def loaded(self) -> set[str]:
