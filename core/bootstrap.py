@@ -12,6 +12,8 @@ from functools import cache
 
 from core.engines.registry import EngineRegistry
 from core.errors import StorageError
+from core.files.sources import Sources, audio_probe
+from core.files.uploads import Uploads
 from core.generation.planner import GenerationPlanner
 from core.generation.worker import GenerationWorker
 from core.jobs.dead_letters import DeadLetters
@@ -29,8 +31,6 @@ from core.separation.planner import SeparationPlanner
 from core.separation.service import Separations
 from core.separation.worker import SeparationWorker
 from core.settings import Settings, settings
-from core.sources.sources import Sources, audio_probe
-from core.sources.uploads import Uploads
 from core.webhooks.announcer import CallbackAnnouncer
 from core.webhooks.delivery import Deliveries
 from core.webhooks.sender import Sender

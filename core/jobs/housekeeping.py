@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from core.errors import RowChanged, RowNotFound
+from core.files.uploads import Uploads
 from core.jobs.idempotency import Idempotency
 from core.jobs.messages import send_job
 from core.jobs.model import Job, JobStatus
@@ -15,7 +16,6 @@ from core.jobs.service import JobService
 from core.jobs.store import JobStore
 from core.ports import Clock, Queues
 from core.settings import Settings
-from core.sources.uploads import Uploads
 
 log = logging.getLogger(__name__)
 

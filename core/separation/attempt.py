@@ -11,6 +11,9 @@ from core.audio.decode import decode
 from core.audio.formats import OUTPUT_FORMATS
 from core.audio.waveform import gain_to_db
 from core.errors import DeadlineExceeded, TimeUsedUp
+from core.files.notes import present_version
+from core.files.reader import BlobReader
+from core.files.source import Source
 from core.jobs.model import Job
 from core.jobs.progress import Progress
 from core.ports import Blobs, Engines, SeparationSettings, Separator
@@ -21,9 +24,6 @@ from core.separation.report import Report
 from core.separation.request import SeparationOptions
 from core.separation.selection import Selection, check_stems, wanted_sources
 from core.separation.separating import separate
-from core.sources.blob_reader import BlobReader
-from core.sources.notes import present_version
-from core.sources.source import Source
 
 _MEASURED, _SEPARATED = 0.05, 0.9  # how far the job is after each stage, of 1
 

@@ -14,14 +14,14 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from core.errors import FieldError, InvalidRequest, RequestError
+from core.files.notes import ERROR, JOB_ID, RESULT_URL, STATUS, present_version, write_note
+from core.files.source import Source
 from core.jobs.model import Job, JobStatus
 from core.jobs.service import JobService
 from core.jobs.view import job_path
 from core.ports import BlobProperties, Blobs
 from core.separation.request import SeparationOptions
 from core.separation.service import Separations
-from core.sources.notes import ERROR, JOB_ID, RESULT_URL, STATUS, present_version, write_note
-from core.sources.source import Source
 
 INBOX = "inbox"
 """The container."""

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from core.audio.formats import OUTPUT_FORMATS
 from core.errors import FieldError, InvalidRequest
+from core.files.source import Source
 from core.jobs.messages import CPU_REQUESTS, SEPARATION_REQUESTS
 from core.jobs.model import Job, JobKind
 from core.jobs.planning import JobPlanner
 from core.ports import EngineInfo
 from core.separation.request import SeparationOptions
 from core.separation.selection import check_stems
-from core.sources.source import Source
 
 if TYPE_CHECKING:
     from core.audio.stream import AudioInfo

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
+from core.files.source import Source
+from core.files.sources import Sources
 from core.jobs.model import Job
 from core.separation.planner import SeparationPlanner, check_format
 from core.separation.request import SeparationOptions, SeparationRequest
-from core.sources.source import Source
-from core.sources.sources import Sources
 from core.validation import fingerprint
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.bootstrap import Services
+from core.files.upload import NewUpload, Received, Sha256, Upload, UploadedAudio, UploadStatus
 from core.jobs.model import Model
 from core.ports import StagedBlock
-from core.sources.upload import NewUpload, Received, Sha256, Upload, UploadedAudio, UploadStatus
 from functions.http.dependencies import ServicesDep, require_json
 
 router = APIRouter(prefix="/v1/uploads", tags=["uploads"])

@@ -23,12 +23,12 @@ from core.errors import (
     UploadIncomplete,
     UploadNotFound,
 )
+from core.files.source import UPLOADS
+from core.files.sources import audio_probe
+from core.files.upload import NewUpload, Upload, UploadedAudio, UploadStatus
+from core.files.uploads import Uploads
 from core.ports import Change, Table
 from core.settings import Settings
-from core.sources.source import UPLOADS
-from core.sources.sources import audio_probe
-from core.sources.upload import NewUpload, Upload, UploadedAudio, UploadStatus
-from core.sources.uploads import Uploads
 from tests.clock import Clock
 
 SONG = b"RIFF" + bytes(range(256)) * 4

@@ -19,9 +19,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from core.files.upload import UploadedAudio
+from core.files.uploads import Uploads
 from core.settings import Settings
-from core.sources.upload import UploadedAudio
-from core.sources.uploads import Uploads
 from functions.http import errors
 from functions.http.uploads import router
 from local.azurite import Azurite

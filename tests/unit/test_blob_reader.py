@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import SourceChanged, SourceNotFound, StorageUnavailable
-from core.sources.blob_reader import PIECE_BYTES, BlobReader
-from core.sources.source import Source
+from core.files.reader import PIECE_BYTES, BlobReader
+from core.files.source import Source
 from core.storage.memory import MemoryBlobs
 
 SEVEN_PIECES = random.Random(1).randbytes(6 * PIECE_BYTES + 12345)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from core.sources.blob_writer import BlobWriter
+from core.files.writer import BlobWriter
 from core.storage.memory import MemoryBlobs
 
 

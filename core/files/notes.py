@@ -9,8 +9,8 @@ from __future__ import annotations
 from contextlib import suppress
 
 from core.errors import BlobChanged, BlobNotFound
+from core.files.source import Source
 from core.ports import Blobs
-from core.sources.source import Source
 
 STATUS, JOB_ID, RESULT_URL, ERROR = "stemworks_status", "stemworks_job_id", "stemworks_result_url", "stemworks_error"
 """The keys; a blob's metadata may be read by anybody who may read the blob."""

@@ -25,11 +25,11 @@ from core.errors import (
     UploadIncomplete,
     UploadNotFound,
 )
+from core.files.reader import BlobReader
+from core.files.source import UPLOADS, Source
+from core.files.upload import NewUpload, Received, Upload, UploadedAudio, UploadStatus
 from core.ports import BlobProperties, Blobs, Clock, Insert, Remove, Replace, Table
 from core.settings import Settings
-from core.sources.blob_reader import BlobReader
-from core.sources.source import UPLOADS, Source
-from core.sources.upload import NewUpload, Received, Upload, UploadedAudio, UploadStatus
 
 if TYPE_CHECKING:  # decoders are not worth their import time in a process that only answers HTTP
     from core.audio.stream import AudioInfo

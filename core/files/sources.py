@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from core.errors import FieldError, InvalidRequest, SourceNotFound
+from core.files.reader import BlobReader
+from core.files.source import UPLOADS, Source
+from core.files.uploads import Uploads
 from core.ports import Blobs
 from core.settings import Settings
-from core.sources.blob_reader import BlobReader
-from core.sources.source import UPLOADS, Source
-from core.sources.uploads import Uploads
 
 if TYPE_CHECKING:
     from core.audio.stream import AudioInfo

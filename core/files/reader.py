@@ -14,8 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from core.errors import BlobChanged, BlobNotFound, SourceChanged, SourceNotFound
+from core.files.source import Source
 from core.ports import Blobs
-from core.sources.source import Source
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
