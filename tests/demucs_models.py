@@ -30,7 +30,7 @@ SOURCES = ["drums", "bass", "other", "vocals"]
 SAMPLE_RATE = 8000
 
 
-def hybrid_transformer(seed: int = 0, segment: Fraction = Fraction(4, 5), **options: Any) -> HTDemucs:
+def hybrid_transformer(seed: int = 0, segment: Fraction = Fraction(4, 5), **options: Any) -> Any:
     """The v4 architecture at the width 16."""
     torch.manual_seed(seed)
     small = {
@@ -45,7 +45,7 @@ def hybrid_transformer(seed: int = 0, segment: Fraction = Fraction(4, 5), **opti
     return loud(HTDemucs(SOURCES, segment=segment, samplerate=SAMPLE_RATE, **{**small, **options}))
 
 
-def hybrid(seed: int = 0, segment: float = 1.0, **options: Any) -> HDemucs:
+def hybrid(seed: int = 0, segment: float = 1.0, **options: Any) -> Any:
     """The v3 architecture at the width 4, with attention and LSTM in its deepest layers."""
     torch.manual_seed(seed)
     small = {"channels": 4, "nfft": 4096, "norm_groups": 2}

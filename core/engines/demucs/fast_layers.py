@@ -1,6 +1,6 @@
 """demucs' own models with their slowest layers replaced; the samples stay the same to within float32's rounding.
 
-What each replacement avoids, found with ``torch.profiler`` on htdemucs (``python -m bench demucs`` prints the gain):
+What each replacement avoids, found with ``torch.profiler`` on htdemucs (``python -m bench demucs`` measures the sum):
 
 - attention: torch's inference kernel for ``MultiheadAttention`` writes the whole matrix of attention, 230 MB a layer;
   ``scaled_dot_product_attention`` does not.

@@ -32,10 +32,9 @@ class DemucsSeparator:
 
     def __init__(self, bag: Bag, compute: Compute, settings: SeparationSettings) -> None:
         self._bag, self._compute, self._settings = bag, compute, settings
-        wanted = [source in (settings.sources or bag.sources) for source in bag.sources]
-        if not any(wanted):
-            wanted = [True] * len(wanted)
-        self._used = [any(map(float.__mul__, weights, map(float, wanted))) for weights in bag.weights]
+        wanted = set(bag.sources) & set(settings.sources or ()) or set(bag.sources)
+        indices = [index for index, source in enumerate(bag.sources) if source in wanted]
+        self._used = [any(weights[index] for index in indices) for weights in bag.weights]
         left_out = [weights for weights, used in zip(bag.weights, self._used, strict=True) if not used]
         self._made = [index for index in range(len(bag.sources)) if not any(weights[index] for weights in left_out)]
         self.sources = tuple(bag.sources[index] for index in self._made)
