@@ -38,8 +38,8 @@ class JobPlanner:
         return engine
 
     def job(
-        self, request: JobRequest, *, job_id: str, kind: JobKind, queue: str, engine: EngineInfo, settled: dict[str, Any],
-        fingerprint: str, folder: str, estimated_seconds: float, payload: str = "standard",
+        self, request: JobRequest, *, job_id: str, kind: JobKind, queue: str, engine: EngineInfo,
+        settled: dict[str, Any], fingerprint: str, folder: str, estimated_seconds: float, payload: str = "standard",
     ) -> Job:  # fmt: skip
         """The job for ``request``; ``settled`` is the request with everything that was left open filled in.
 
