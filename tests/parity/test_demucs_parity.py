@@ -15,8 +15,13 @@ pytest.importorskip("demucs", reason="the demucs engine's packages are not insta
 import torch
 from demucs.demucs import Demucs
 
+from core.engines.checkpoints import CheckpointStore
+from core.engines.demucs.compute import Compute
 from core.engines.demucs.fast_layers import Attention, ResidualBranches, WholeNorm, use_fast_layers
+from core.engines.demucs.models import load_bag
+from core.engines.demucs.separator import DemucsSeparator
 from core.ports import SeparationSettings
+from core.storage.memory import MemoryBlobs
 from tests.demucs_models import (
     SAMPLE_RATE,
     SOURCES,
@@ -112,6 +117,15 @@ def test_a_batch_makes_the_samples_of_its_rows() -> None:
     with torch.inference_mode():
         one_by_one = torch.cat([model(row[None]) for row in rows])
         assert (model(rows) - one_by_one).abs().max() <= TOLERANCE
+
+
+def test_segments_in_batches_make_the_samples_of_apply_model(bags: tuple[Path, dict[str, Any]]) -> None:
+    folder, made = bags
+    settings = SeparationSettings("mixed", None, shifts=2)
+    mixture = ArrayMixture(noise(30000))
+    bag = load_bag(CheckpointStore(folder, MemoryBlobs(), {}, folder), "mixed")
+    separator = DemucsSeparator(bag, Compute("cpu", "float32", batch_seconds=3.0), settings)
+    assert np.abs(separated(separator, mixture) - reference(made["mixed"], mixture, settings)).max() <= TOLERANCE
 
 
 def test_every_kind_of_slow_layer_is_replaced() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -152,10 +153,16 @@ def test_the_last_model_is_kept_warm_and_only_that(tmp_path: Path, monkeypatch: 
     assert loaded == ["aa", "bb", "aa"]
 
 
+def test_missing_packages_make_the_engine_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "core.engines.demucs.models", None)
+    with pytest.raises(EngineUnavailable, match="demucs needs the packages torch and demucs"):
+        load(tmp_path, "aa")
+
+
 def test_the_device_and_precision_that_auto_stands_for() -> None:
     if torch.cuda.is_available():
         assert Compute.choose("auto", "auto").precision == "float16"
         return
-    assert Compute.choose("auto", "auto") == Compute("cpu", "float32", 1)
+    assert Compute.choose("auto", "auto") == Compute("cpu", "float32", 0)
     with pytest.raises(EngineUnavailable, match="TORCH_DEVICE is cuda, and torch finds no GPU"):
         Compute.choose("cuda", "auto")

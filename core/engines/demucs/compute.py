@@ -12,8 +12,8 @@ from core.errors import EngineUnavailable
 if TYPE_CHECKING:
     import torch
 
-_BATCH_BYTES = 2 * 2**30  # of GPU memory a segment of htdemucs, with room to spare
-_LARGEST_BATCH = 16
+_BYTES_PER_SECOND = 256 * 2**20  # of audio in one batch: twice what htdemucs holds in float32 on a CPU
+_LONGEST_BATCH_SECONDS = 125.0  # 16 segments of htdemucs
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class Compute:
         device: torch's name of it.
         precision: ``float32``, ``bfloat16`` or ``float16``: of products and convolutions; sums, norms and the Fourier
             transform stay in float32.
-        batch: the most segments that are computed at once; more than one is no faster on a CPU.
+        batch_seconds: the most audio that is computed at once; on a CPU more than one segment is no faster.
     """
 
     device: str
     precision: str
-    batch: int
+    batch_seconds: float
 
     @classmethod
     def choose(cls, device: str, precision: str) -> Compute:
@@ -44,7 +44,11 @@ class Compute:
         if precision == "auto":
             precision = "float16" if on_gpu else "float32"
         free_bytes = torch.cuda.mem_get_info(device)[0] if on_gpu else 0
-        return cls(device, precision, max(1, min(free_bytes // _BATCH_BYTES, _LARGEST_BATCH)))
+        return cls(device, precision, min(free_bytes / _BYTES_PER_SECOND, _LONGEST_BATCH_SECONDS))
+
+    def batch(self, segment_seconds: float) -> int:
+        """How many segments are computed at once; at least one."""
+        return max(1, int(self.batch_seconds / segment_seconds))
 
     def autocast(self) -> AbstractContextManager[object]:
         """The context in which the model is called."""

@@ -38,9 +38,10 @@ class DemucsEngine:
         """The model that ``settings`` name. Raises ``EngineUnavailable``, ``ModelNotFound`` or ``ChecksumMismatch``."""
         try:
             from core.engines.demucs.separator import DemucsSeparator
+
+            bag, compute = self._load_bag(settings.model or DEFAULT_MODEL)
         except ImportError as error:
             raise EngineUnavailable(f"demucs needs the packages torch and demucs: {error}") from error
-        bag, compute = self._load_bag(settings.model or DEFAULT_MODEL)
         return DemucsSeparator(bag, compute, settings)
 
     def _load_bag(self, name: str) -> tuple[Bag, Compute]:

@@ -4,10 +4,10 @@ What each replacement avoids, found with ``torch.profiler`` on htdemucs (``pytho
 
 - attention: torch's inference kernel for ``MultiheadAttention`` writes the whole matrix of attention, 230 MB a layer;
   ``scaled_dot_product_attention`` does not.
-- the residual branches (``DConv``): they run on 512 frequencies as a batch and stream 66 MB tensors through memory
-  eight times a layer; a few frequencies at a time stay in the cache.
+- the residual branches (``DConv``): they run on 512 frequencies as a batch and stream tensors of 66 MB through
+  memory again and again; a few frequencies at a time stay in the cache.
 - group norm with one group, transposed: ``layer_norm`` over both axes needs no transposed copy.
-- the inverse STFT: demucs pads and copies the complex spectrum of every source four times.
+- the inverse STFT: demucs pads the complex spectrum of every source twice, and ``torch.istft`` copies it again.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ class DemucsSeparator:
         with SlidingInput(normalised, min(lane.input_start for lane in lanes)) as frames:
             while made < mixture.frames:
                 lane = min(lanes, key=lambda lane: lane.frontier)
-                for _ in range(lane.advance(frames, self._run, self._compute.batch)):
+                for _ in range(lane.advance(frames, self._run, self._compute.batch(lane.model.segment))):
                     step()
                 frames.forget(min(lane.input_start for lane in lanes))
                 ready = min(lane.frontier for lane in lanes)
