@@ -52,6 +52,14 @@ def test_a_released_bag_needs_only_its_weights(tmp_path: Path) -> None:
     assert load(tmp_path, None).weights.startswith(name.partition("-")[2].removesuffix(".th"))
 
 
+def test_weights_saved_in_half_precision_are_computed_with_in_float32(tmp_path: Path) -> None:
+    model = hybrid_transformer().half()  # as the released files are
+    save(model, tmp_path / "demucs", "aa")
+    loaded = load(tmp_path, "aa")._bag.models[0].tdecoder[0].conv_tr.weight
+    assert loaded.dtype == torch.float32
+    assert torch.equal(loaded, model.tdecoder[0].conv_tr.weight.float())
+
+
 def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path: Path) -> None:
     save_bag([hybrid()], tmp_path / "demucs", "mine")
     with pytest.raises(ModelNotFound, match=r"no model 'nope'; known are htdemucs, .*, mdx_extra, mine, mine0\."):
