@@ -19,16 +19,18 @@ class BlobWriter:
     """A binary file, for writing alone. One may seek to the end, and into the first ``block_bytes`` to patch them.
 
     ``stage`` runs a call, now or in the background; whoever passes it in waits for all calls before ``commit``.
+    ``writer`` tells this writer's blocks from those of another one that writes the same blob at the same time.
     """
 
     def __init__(
-        self, blobs: Blobs, container: str, name: str, stage: Callable[[Callable[[], None]], None],
-        block_bytes: int = BLOCK_BYTES,
+        self, blobs: Blobs, container: str, name: str, stage: Callable[[Callable[[], None]], None], *,
+        writer: str = "", block_bytes: int = BLOCK_BYTES,
     ) -> None:  # fmt: skip
         self._blobs = blobs
         self._container = container
         self._name = name
         self._stage = stage
+        self._writer = writer
         self._block_bytes = block_bytes
         self._head = bytearray()
         self._tail = bytearray()
@@ -86,11 +88,11 @@ class BlobWriter:
         """Stage what is left, the head last of all; the file can no longer be written to."""
         if self._tail:
             self._stage_tail(bytes(self._tail))
-        self._stage(partial(self._blobs.stage, self._container, self._name, _block_id(0), bytes(self._head)))
+        self._stage(partial(self._blobs.stage, self._container, self._name, self._block_id(0), bytes(self._head)))
 
     def commit(self, content_type: str) -> str:
         """Make the blob of the staged blocks; returns the SHA-256 of its content, in hexadecimal."""
-        block_ids = [_block_id(index) for index in range(self._staged + 1)]
+        block_ids = [self._block_id(index) for index in range(self._staged + 1)]
         self._blobs.commit(self._container, self._name, block_ids, content_type=content_type, metadata={})
         if self._patched:  # the digest saw the header as it was at first
             self._digest = hashlib.sha256()
@@ -121,8 +123,7 @@ class BlobWriter:
 
     def _stage_tail(self, content: bytes) -> None:
         self._staged += 1
-        self._stage(partial(self._blobs.stage, self._container, self._name, _block_id(self._staged), content))
+        self._stage(partial(self._blobs.stage, self._container, self._name, self._block_id(self._staged), content))
 
-
-def _block_id(index: int) -> str:
-    return f"{index:06d}"
+    def _block_id(self, index: int) -> str:
+        return f"{self._writer}{index:06d}"

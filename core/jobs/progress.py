@@ -80,6 +80,11 @@ class Progress:
         if self._stop:
             raise self._stop
 
+    def confirm(self) -> None:
+        """Read the row, and raise if the work should stop: before what another attempt could not undo."""
+        self.catch_up()
+        self.check()
+
     def flush(self) -> None:
         """Write the newest note, or renew the lease once a third of it has passed; else look whether to go on.
 

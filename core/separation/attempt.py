@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from core.audio.decode import decode
 from core.audio.formats import OUTPUT_FORMATS
 from core.audio.waveform import gain_to_db
-from core.errors import DeadlineExceeded, TimeUsedUp
+from core.errors import DeadlineExceeded, EngineFailed, TimeUsedUp
 from core.files.notes import present_version
 from core.files.reader import BlobReader
 from core.files.source import Source
@@ -45,6 +45,7 @@ class Attempt:
         plan = self._plan(separator, selection)
         self._separate(separator, selection, plan)
         report = self._deliver(plan)
+        self.progress.confirm()
         report.store(self.blobs, self.job)
         self.parts.remove()
         return report
@@ -93,6 +94,7 @@ class Attempt:
         if kept is not None and kept == kept.evolve(**stamp):
             return kept
         plan = Plan(measurements=self._measure(), **stamp)
+        self.progress.confirm()  # beginning anew removes the parts that are there
         self.parts.start(plan)
         return plan
 
@@ -133,6 +135,8 @@ class Attempt:
             self.progress.report(_SEPARATED + (1 - _SEPARATED) * share, "storing", "writing the stems")
 
         finished = self.parts.finished()
+        if sum(part.frames for part in finished) != plan.measurements.frames:
+            raise EngineFailed("parts of the song are missing in storage: another attempt removed them")
         gain = common_gain(finished, OUTPUT_FORMATS[self.options.format].clips)
         delivery = Delivery(self.blobs, self.job, self.parts, plan, self.options.format, self.options.peaks)
         outputs = delivery.deliver(finished, gain, report)

@@ -98,7 +98,8 @@ class _StemFile:
         self._stem_type = stem_type
         self._format = OUTPUT_FORMATS[delivery.output_format]
         self._name = stem_type + self._format.extension
-        self._file = BlobWriter(delivery.blobs, AUDIO_FILES, delivery.job.folder + self._name, stage)
+        name = delivery.job.folder + self._name
+        self._file = BlobWriter(delivery.blobs, AUDIO_FILES, name, stage, writer=f"attempt-{delivery.job.attempt}-")
         file = cast("BinaryIO", self._file)  # it has what the encoders need of one
         self._encoder = open_encoder(file, delivery.output_format, rate, channels, frames)
         self._loudness = LoudnessMeter(rate, channels)

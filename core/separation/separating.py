@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -24,7 +26,10 @@ _PARTS_BEHIND = 2
 
 
 class Overheard:
-    """A mixture that is decoded ahead, and that keeps what was read of it until somebody else takes it as well."""
+    """A mixture that is decoded ahead, and that keeps what was read of it until somebody else takes it as well.
+
+    A context manager: an engine that breaks leaves its reading unfinished, and would keep the file open.
+    """
 
     def __init__(self, mixture: Mixture, start_frame: int) -> None:
         self.sample_rate = mixture.sample_rate
@@ -35,15 +40,21 @@ class Overheard:
         self._mixture = mixture
         self._kept: deque[Block] = deque()
         self._heard = start_frame
+        self._readings = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._readings.close()
 
     def blocks(self, start_frame: int = 0) -> Iterator[Block]:
         """As ``Mixture.blocks``."""
         position = start_frame
-        with ReadAhead(lambda: self._mixture.blocks(start_frame), _BLOCKS_AHEAD) as blocks:
-            for block in blocks:
-                position += block.shape[1]
-                self._keep(block, position)
-                yield block
+        for block in self._readings.enter_context(ReadAhead(lambda: self._mixture.blocks(start_frame), _BLOCKS_AHEAD)):
+            position += block.shape[1]
+            self._keep(block, position)
+            yield block
 
     def take(self, frames: int) -> Block:
         """The next ``frames`` that were read, ``[C, T]``."""
@@ -79,9 +90,8 @@ def separate(
         done += 1
         report(done, steps)
 
-    overheard = Overheard(mixture, start_frame)
     position = start_frame
-    with WriteBehind(_PARTS_BEHIND, threads=_PARTS_BEHIND) as uploads:
+    with Overheard(mixture, start_frame) as overheard, WriteBehind(_PARTS_BEHIND, threads=_PARTS_BEHIND) as uploads:
         for stems in separator.separate(overheard, start_frame, step):
             part, samples = _part(selection, stems, overheard.take(stems.shape[-1]), position)
             uploads.submit(partial(parts.write, part, samples))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,14 @@ def engines(storage: Storage) -> HookedEngines:
 @pytest.fixture
 def services(storage: Storage, clock: Clock, engines: HookedEngines) -> Services:
     return build(SETTINGS, storage, clock=clock, engines=engines)
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    left = [thread.name for thread in set(threading.enumerate()) - before if "ahead" in thread.name]
+    assert not left, left
 
 
 @pytest.fixture
