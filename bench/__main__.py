@@ -20,6 +20,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 SECTIONS = {
     "synth": "seconds of audio a CPU-second, and memory, of the synth engine",
     "spectral": "how fast the spectral engine separates, and its memory",
+    "demucs": "streaming demucs against demucs itself: samples, time, memory",
     "transactions": "storage transactions from a POST to its delivered callback",
     "overhead": "an empty job here, with FastAPI's background tasks, and with Celery and Redis",
     "import": "CPU time of a cold start of the http role",
@@ -27,7 +28,7 @@ SECTIONS = {
 _MODULES = {"import": "bench.imports"}  # the one name that no module can have
 _PACKAGES = (
     "azure-functions", "fastapi", "pydantic", "numpy", "azure-storage-blob", "azure-storage-queue",
-    "azure-data-tables", "uvicorn", "celery", "redis",
+    "azure-data-tables", "uvicorn", "celery", "redis", "torch", "demucs", "av", "soundfile", "soxr",
 )  # fmt: skip
 
 

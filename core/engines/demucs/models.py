@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import demucs.pretrained
 import torch
-import yaml  # type: ignore[import-untyped] # PyYAML ships no type information
+import yaml
 from demucs.apply import BagOfModels
 from demucs.demucs import Demucs
 from demucs.hdemucs import HDemucs
