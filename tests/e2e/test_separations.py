@@ -184,7 +184,7 @@ class TestInbox:
     """Files that are dropped into the container."""
 
     @pytest.fixture
-    def drop(self, azurite: Azurite) -> Any:
+    def drop(self, api: Api, azurite: Azurite) -> Any:
         service = BlobServiceClient.from_connection_string(azurite.connection_string)
 
         def drop(name: str, content: bytes, **options: str) -> BlobClient:

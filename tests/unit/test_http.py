@@ -131,7 +131,7 @@ def test_health_tells_of_what_is_loaded() -> None:
         def gpu_available(self) -> bool:
             return True
 
-    services = build(Settings.read({}), memory_storage(), engines=Engines())
+    services = build(Settings.read({}), memory_storage(), engines=Engines(Settings.read({}), MemoryBlobs()))
     health = call(services, "GET", "/health").json()
     assert (health["services"]["musicgen"], health["services"]["stable_audio"]) == ("loaded", "not_loaded")
     assert health["gpu_available"] is True
