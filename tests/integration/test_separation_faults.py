@@ -237,9 +237,6 @@ def test_whatever_call_fails_deleting_the_job_leaves_nothing(outcomes: list[Outc
     assert [outcome.call for outcome in outcomes if outcome.undeleted] == []
 
 
-@pytest.mark.xfail(
-    strict=True, reason="an attempt that finds the report of an earlier one does not remove the parts that one left"
-)
 def test_whatever_call_fails_no_part_stays_beside_the_files(outcomes: list[Outcome]) -> None:
     assert [outcome.call for outcome in outcomes if outcome.others != {".report.json"}] == []
 
@@ -292,7 +289,6 @@ class Pause:
             finish()
 
 
-@pytest.mark.xfail(strict=True, reason="only separating turns DeadlineExceeded into TimeUsedUp, delivering does not")
 def test_a_deadline_while_the_files_are_written_leaves_them_to_the_next_attempt() -> None:
     trial = Trial(Happening("blobs.read", lambda: trial.clock.advance(3001)), **FIELDS)
     trial.worker.runner.run(trial.job.job_id)
@@ -300,7 +296,6 @@ def test_a_deadline_while_the_files_are_written_leaves_them_to_the_next_attempt(
     assert trial.run().status is JobStatus.COMPLETED
 
 
-@pytest.mark.xfail(strict=True, reason="Attempt.source reads storage under cached_property's lock, one for all jobs")
 def test_slow_storage_under_one_job_does_not_stop_another() -> None:
     pause = Pause()
     slow = Trial(Happening("blobs.properties", pause, occurrence=2))
@@ -337,13 +332,12 @@ class TestTwoAttempts:
         assert trial.stored.status is JobStatus.COMPLETED
         assert trial.files() == undisturbed.files()
 
-    @pytest.mark.xfail(strict=True, reason="a commit drops the other attempt's blocks, and no block is a final error")
     def test_a_late_commit_does_not_fail_the_job(self, undisturbed: Trial) -> None:
         trial = self.overtaken("blobs.commit", "blobs.commit")
         assert trial.stored.status is JobStatus.COMPLETED, trial.stored.error
         assert trial.files() == undisturbed.files()
 
-    @pytest.mark.xfail(strict=True, reason="BlobNotFound of a part that another attempt removed is a final error")
+    @pytest.mark.xfail(strict=True, reason="BlobNotFound of a plan that another attempt removed is a final error")
     def test_parts_that_are_removed_while_they_are_read_do_not_fail_the_job(self, undisturbed: Trial) -> None:
         trial = self.overtaken("blobs.write", "blobs.read", occurrence=7)  # the report
         assert trial.stored.status is JobStatus.COMPLETED, trial.stored.error
@@ -373,7 +367,6 @@ class TestTwoAttempts:
         assert trial.names(AUDIO_FILES) == []
 
 
-@pytest.mark.xfail(strict=True, reason="the plan is stamped with the version that the job was accepted with")
 def test_parts_of_another_version_of_the_engine_are_not_gone_on_with() -> None:
     trial = Trial(Faults(at=13, way="death"), **FIELDS)  # two parts are stored
     with pytest.raises(Died):
@@ -436,7 +429,6 @@ def call(services: Services, body: bytes, content_type: str) -> httpx.Response:
     return asyncio.run(send())
 
 
-@pytest.mark.xfail(strict=True, reason="every 400 is answered as malformed-json")
 @pytest.mark.parametrize("content_type", ["multipart/form-data", "multipart/form-data; boundary=x"])
 def test_a_broken_form_is_not_told_to_be_json(content_type: str) -> None:
     answer = call(build(SETTINGS, memory_storage()), b"words", content_type)
@@ -444,6 +436,5 @@ def test_a_broken_form_is_not_told_to_be_json(content_type: str) -> None:
     assert "JSON" not in answer.json()["title"] + answer.json()["next_step"]
 
 
-@pytest.mark.xfail(strict=True, reason="the limit goes by the path alone, so JSON may have 100 MB here")
 def test_a_json_body_has_the_limit_of_json_bodies_here_as_well() -> None:
     assert call(build(SETTINGS, memory_storage()), b'"' + b"x" * 2**21 + b'"', "application/json").status_code == 413
