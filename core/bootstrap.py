@@ -104,8 +104,8 @@ def build(
         JobKind.GENERATION: GenerationWorker(engines, storage.blobs),
         JobKind.SEPARATION: SeparationWorker(engines, storage.blobs, settings.longest_source_seconds),
     }
-    runner = JobRunner(store, storage.queues, announcer, workers, clock, settings)
     jobs = JobService(store, storage.queues, storage.blobs, announcer, clock, settings)
+    runner = JobRunner(store, storage.queues, announcer, jobs.remove_files, workers, clock, settings)
     planner = JobPlanner(engines, clock, settings)
     idempotency = Idempotency(storage.tables["idempotency"], clock, new_id)
     probe = audio_probe(settings.longest_source_seconds)

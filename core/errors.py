@@ -31,7 +31,8 @@ StemworksError
 │   ├── RowExists
 │   ├── RowChanged               somebody wrote the row since it was read
 │   ├── BlobNotFound
-│   └── BlobChanged              somebody wrote the blob since it was looked at
+│   ├── BlobChanged              somebody wrote the blob since it was looked at
+│   └── WorkLost                 another attempt removed what this one was working with
 ├── EngineError
 │   ├── EngineUnavailable        cannot be loaded: missing package, weights or device
 │   │   ├── ModelNotFound        the engine knows no model of this name, or has no weights for it
@@ -40,6 +41,7 @@ StemworksError
 ├── AttemptStopped               not a failure of the work: it was told to stop
 │   ├── CancelRequested
 │   ├── LeaseLost                another attempt, or nobody, owns the job now
+│   │   └── JobGone              it was deleted
 │   ├── DeadlineExceeded
 │   └── TimeUsedUp               the same, for work that the next attempt goes on with
 ├── AttemptsExhausted            every attempt ended without a word
@@ -198,7 +200,7 @@ class SourceChanged(RequestError):
     """The file changed since the job was accepted."""
 
     type = "source-changed"
-    next_step = "Leave the file alone until the job has ended, and submit it again."
+    next_step = "Send it once more, and leave it alone until its job has ended; an upload is started anew."
 
 
 class UploadNotFound(RequestError):
@@ -232,7 +234,7 @@ class MislabeledAudio(AudioError):
     """The file is not what its name says."""
 
     type = "mislabeled-audio"
-    next_step = "Give the file the extension of what it holds, or convert it."
+    next_step = "Send it under the extension of what it holds (an upload is started anew), or convert it."
 
 
 class UnsupportedAudio(AudioError):
@@ -302,6 +304,12 @@ class BlobChanged(StorageError):
     """The blob was changed by somebody else since it was looked at."""
 
 
+class WorkLost(StorageError):
+    """Another attempt removed what this one was working with."""
+
+    retryable = True
+
+
 # Engines
 
 
@@ -357,6 +365,10 @@ class LeaseLost(AttemptStopped):
     """Another attempt owns the job now."""
 
     type = "lease-lost"
+
+
+class JobGone(LeaseLost):
+    """The job was deleted."""
 
 
 class DeadlineExceeded(AttemptStopped):

@@ -346,7 +346,10 @@ class Blobs(Protocol):
     def commit(
         self, container: str, name: str, block_ids: list[str], *, content_type: str, metadata: dict[str, str]
     ) -> None:
-        """Make the blob out of staged parts, in this order, over whatever is there; other parts are dropped."""
+        """Make the blob out of staged parts, in this order, over whatever is there; other parts are dropped.
+
+        Raises ``WorkLost`` if one of the parts is not there: somebody else has committed the blob meanwhile.
+        """
         ...
 
     def remove_all(self, container: str, prefix: str) -> int:

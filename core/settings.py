@@ -11,14 +11,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from core.validation import words
+
 DEVELOPMENT_STORAGE = "UseDevelopmentStorage=true"
 
 # Standard Webhooks' schedule: seconds from one try to the next.
 _RETRY_SCHEDULE = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
-
-
-def _words(value: object) -> object:
-    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
 
 def _secrets(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -32,8 +30,8 @@ def _secrets(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
-Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
-Seconds = Annotated[tuple[float, ...], BeforeValidator(_words)]
+Words = Annotated[tuple[str, ...], BeforeValidator(words)]
+Seconds = Annotated[tuple[float, ...], BeforeValidator(words)]
 
 
 class Settings(BaseModel):
@@ -83,7 +81,7 @@ class Settings(BaseModel):
     max_body_bytes: int = Field(1_048_576, gt=0, description="Largest JSON body")
     default_separation_engine: str = Field("spectral", description="Engine of a separation that names none")
     max_file_bytes: int = Field(
-        104_857_600, gt=0, description="Largest multipart body; the Functions host takes no more than this default"
+        104_000_000, gt=0, description="Largest multipart body; the Functions host takes 104,857,600 bytes at most"
     )
     max_upload_bytes: int = Field(5 * 2**30, gt=0, description="Largest direct upload to storage")
     upload_seconds: int = Field(

@@ -22,6 +22,11 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._
 """An id that clients choose: safe as a table key, a blob's folder and a part of a URL."""
 
 
+def words(value: object) -> object:
+    """``"vocals, drums"`` is a list as well: a form, a blob's metadata and the environment have no other."""
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
 def default(value: object) -> BeforeValidator:
     """``null`` means the default: several of the older clients send every field they know."""
     return BeforeValidator(lambda given: value if given is None else given)

@@ -30,7 +30,7 @@ class EngineRegistry:
         return list(_CATALOGUE)
 
     def loaded(self) -> set[str]:
-        return set(self._loaded)
+        return {name for name, engine in self._loaded.items() if getattr(engine, "warm", True)}
 
     def gpu_available(self) -> bool:
         return gpu_available()

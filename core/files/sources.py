@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
@@ -52,21 +53,21 @@ class Sources:
         """A blob, named as ``container/name``. Raises ``InvalidRequest`` or ``SourceNotFound``."""
         container, _, name = reference.partition("/")
         allowed = self.settings.source_containers
-        if container not in allowed or not name:
-            detail = f"must be container/name, in one of the containers {', '.join(allowed)}"
+        if container not in allowed or {"", ".", ".."} & set(re.split(r"[/\\]", name)):  # HTTP would resolve the dots
+            detail = f"must be container/name without . or .. in it, in one of the containers {', '.join(allowed)}"
             raise InvalidRequest([FieldError("/blob", detail)])
         found = self.blobs.properties(container, name)
         if found is None:
             raise SourceNotFound(f"there is no blob {name!r} in the container {container}")
         return Source.of(container, found)
 
-    def keep(self, file: BinaryIO, filename: str, sha256: str, *, job_id: str) -> Source:
-        """Store a file that came with a request.
+    def keep(self, file: BinaryIO, filename: str, sha256: str, *, job_id: str, seconds: float) -> Source:
+        """Store a file that came with a request, for ``seconds`` at most; it goes with its job if that goes before.
 
         Storing the same file again finds it there: its version stays the one that the first request's job has.
         """
         size_bytes = file.seek(0, 2)
-        name = self.uploads.reserve(job_id, filename, size_bytes).blob
+        name = self.uploads.reserve(job_id, filename, size_bytes, seconds).blob
         stored = self.blobs.properties(UPLOADS, name)
         if stored is None or stored.metadata.get("sha256") != sha256:
             self.blobs.write(

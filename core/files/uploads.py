@@ -56,12 +56,14 @@ class Uploads:
         if new.size_bytes > self.settings.max_upload_bytes:
             detail = f"must be at most {self.settings.max_upload_bytes} (MAX_UPLOAD_BYTES), not {new.size_bytes}"
             raise InvalidRequest([FieldError("/size_bytes", detail)])
-        return self._insert(self.new_id(), new.filename, new.size_bytes, new.sha256)
+        upload = self._new(self.new_id(), new.filename, new.size_bytes, self.settings.retention_seconds)
+        return self._insert(upload.evolve(sha256=new.sha256))
 
-    def reserve(self, upload_id: str, filename: str, size_bytes: int) -> Upload:
-        """A place for a file that came with a request; it expires like any other. The same id gives the same place."""
+    def reserve(self, upload_id: str, filename: str, size_bytes: int, seconds: float) -> Upload:
+        """A place, for ``seconds``, for a file that came with a request. The same id gives the same place."""
+        upload = self._new(upload_id, filename, size_bytes, seconds).evolve(status=UploadStatus.RESERVED)
         try:
-            return self._insert(upload_id, filename, size_bytes, None, UploadStatus.RESERVED)
+            return self._insert(upload)
         except RowExists:
             return self._read(upload_id)
 
@@ -132,21 +134,18 @@ class Uploads:
                 self.table.commit(_PARTITION, Remove(row.key), Remove(_key(upload_id)))
         return len(due)
 
-    def _insert(
-        self, upload_id: str, filename: str, size_bytes: int, sha256: str | None,
-        status: UploadStatus = UploadStatus.OPEN,
-    ) -> Upload:  # fmt: skip
+    def _new(self, upload_id: str, filename: str, size_bytes: int, seconds: float) -> Upload:
         now = self.clock()
-        upload = Upload(
+        return Upload(
             upload_id=upload_id,
             filename=filename,
             size_bytes=size_bytes,
-            sha256=sha256,
-            status=status,
             created_at=now,
-            expires_at=now + timedelta(seconds=self.settings.retention_seconds),
+            expires_at=now + timedelta(seconds=seconds),
         )
-        row = Insert(_key(upload_id), upload.model_dump_json())
+
+    def _insert(self, upload: Upload) -> Upload:
+        row = Insert(_key(upload.upload_id), upload.model_dump_json())
         return upload.evolve(row_etag=self.table.commit(_PARTITION, row, Insert(_due_key(upload), ""))[0])
 
     def _read(self, upload_id: str) -> Upload:

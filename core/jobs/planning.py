@@ -37,16 +37,23 @@ class JobPlanner:
             raise LicenceRefused(f"the weights of {name} are licensed as {engine.weights_licence}: no commercial use")
         return engine
 
+    def check(self, request: JobRequest) -> None:
+        """Raise ``InvalidRequest`` if its callback or its retention does not fit."""
+        self._callback(request, "standard")
+        self.retention_seconds(request)
+
     def job(
         self, request: JobRequest, *, job_id: str, kind: JobKind, queue: str, engine: EngineInfo,
-        settled: dict[str, Any], fingerprint: str, folder: str, estimated_seconds: float, payload: str = "standard",
+        settled: dict[str, Any], fingerprint: str, folder: str, estimated_seconds: float, model: str | None = None,
+        payload: str = "standard",
     ) -> Job:  # fmt: skip
         """The job for ``request``; ``settled`` is the request with everything that was left open filled in.
 
-        Its files go to ``{audio_file_id}/{folder}/{job_id}/``. Raises ``InvalidRequest``.
+        ``model`` names the weights, where the engine has several. The files go to
+        ``{audio_file_id}/{folder}/{job_id}/``. Raises ``InvalidRequest``.
         """
         now = self.clock()
-        retention = self._retention(request)
+        retention = self.retention_seconds(request)
         audio_file_id = request.audio_file_id or job_id
         return Job(
             job_id=job_id,
@@ -55,7 +62,7 @@ class JobPlanner:
             request={key: value for key, value in settled.items() if not key.startswith("callback_")},
             fingerprint=fingerprint,
             engine=EngineStamp(
-                name=engine.name, version=engine.version, weights=engine.weights, licence=engine.licence
+                name=engine.name, version=engine.version, weights=model or engine.weights, licence=engine.licence
             ),
             audio_file_id=audio_file_id,
             folder=f"{audio_file_id}/{folder}/{job_id}/",
@@ -75,7 +82,8 @@ class JobPlanner:
         check_callback_url(request.callback_url, "/callback_url", self.settings)
         return Callback(url=request.callback_url, events=request.callback_events, payload=payload)
 
-    def _retention(self, request: JobRequest) -> int:
+    def retention_seconds(self, request: JobRequest) -> int:
+        """How long the job's files are kept once it has ended. Raises ``InvalidRequest``."""
         longest = self.settings.longest_retention_seconds
         if request.expires_in_seconds is None:
             return self.settings.retention_seconds

@@ -18,6 +18,7 @@ from core.errors import (
     AttemptStopped,
     CancelRequested,
     DeadlineExceeded,
+    JobGone,
     JobNotFound,
     LeaseLost,
     RowChanged,
@@ -110,7 +111,7 @@ class Progress:
         try:
             job = self._jobs.get(self.job.job_id)
         except JobNotFound:
-            self._stop = LeaseLost("the job was deleted")
+            self._stop = JobGone()
             return
         if job.attempt != self.job.attempt:
             self._stop = LeaseLost(f"attempt {self.job.attempt} was overtaken")

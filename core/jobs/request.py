@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from core.validation import NOT_EMPTY, Identifier
+from core.validation import NOT_EMPTY, Identifier, words
 from core.webhooks.events import ENDINGS, EventName
 
 
@@ -21,5 +21,5 @@ class JobRequest(BaseModel):
     )
     audio_file_id: Identifier | None = Field(None, description="The folder the files go to; the job's id if left out")
     callback_url: Annotated[str, Field(max_length=2000)] | None = None
-    callback_events: Annotated[tuple[EventName, ...], *NOT_EMPTY] = ENDINGS
+    callback_events: Annotated[tuple[EventName, ...], BeforeValidator(words), *NOT_EMPTY] = ENDINGS
     expires_in_seconds: int | None = Field(None, ge=60, description="How long the files are kept after the job's end")

@@ -17,6 +17,7 @@ from core.errors import (
     AttemptStopped,
     CancelRequested,
     DeadlineExceeded,
+    JobGone,
     JobNotFound,
     LeaseLost,
     RowChanged,
@@ -69,6 +70,7 @@ class JobRunner:
     jobs: JobStore
     queues: Queues
     announcer: Announcer
+    remove_files: Callable[[Job], object]
     workers: Mapping[JobKind, Worker]
     clock: Clock
     settings: Settings
@@ -86,7 +88,7 @@ class JobRunner:
         except CancelRequested:
             self._finish(progress, lambda held: held.canceled(self.clock()))
         except LeaseLost as error:
-            log.warning("job %s: attempt %s stops: %s", job_id, job.attempt, error)
+            self._leave(job, error)
         except Exception as error:  # noqa: BLE001 - whatever broke, the job must say so
             self._fail(progress, error)
         else:
@@ -175,8 +177,14 @@ class JobRunner:
             except DeadlineExceeded:
                 pass  # it is over anyway; the result stands
             except AttemptStopped as stop:
-                log.warning("job %s: the result of attempt %s is dropped: %s", held.job_id, held.attempt, stop)
+                self._leave(held, stop)
                 return None
+
+    def _leave(self, job: Job, stop: AttemptStopped) -> None:
+        """The job is no longer this attempt's."""
+        log.warning("job %s: attempt %s stops, its result is dropped: %s", job.job_id, job.attempt, stop)
+        if isinstance(stop, JobGone):
+            self.remove_files(job)  # what it wrote after the deletion, nobody else would ever find
 
     def _end(self, before: Job, after: Job) -> None:
         self.announcer.announce(self.jobs.replace(before, after))

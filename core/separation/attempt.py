@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, BinaryIO
 
 from core.audio.decode import decode
 from core.audio.formats import OUTPUT_FORMATS
 from core.audio.waveform import gain_to_db
-from core.errors import DeadlineExceeded, EngineFailed, TimeUsedUp
+from core.errors import DeadlineExceeded, TimeUsedUp, WorkLost
 from core.files.notes import present_version
 from core.files.reader import BlobReader
 from core.files.source import Source
@@ -28,50 +26,43 @@ from core.separation.separating import separate
 _MEASURED, _SEPARATED = 0.05, 0.9  # how far the job is after each stage, of 1
 
 
-@dataclass(frozen=True)
 class Attempt:
     """One attempt. What an earlier one left in storage is used as far as it goes."""
 
-    engines: Engines
-    blobs: Blobs
-    longest_seconds: float
-    job: Job
-    progress: Progress
+    def __init__(self, engines: Engines, blobs: Blobs, longest_seconds: float, job: Job, progress: Progress) -> None:
+        fields = {key: value for key, value in job.request.items() if key in SeparationOptions.model_fields}
+        self._options = SeparationOptions.model_validate(fields)
+        self._source = present_version(blobs, Source.model_validate(job.request["source"]), job.job_id)
+        self._parts = Parts(blobs, job.folder)
+        self._engine = engines.separation(job.engine.name)
+        self._blobs = blobs
+        self._longest_seconds = longest_seconds
+        self._job = job
+        self._progress = progress
 
     def run(self) -> Report:
-        """Separate, and deliver. Raises what stops an attempt, ``AudioError`` and ``EngineError``."""
+        """Separate, and deliver. Raises ``AudioError``, ``SourceChanged``, ``EngineError`` and what stops an attempt."""
         separator = self._load()
-        selection = Selection.of(self.options, separator.sources, separator.complete)
+        selection = Selection.of(self._options, separator.sources, separator.complete)
         plan = self._plan(separator, selection)
-        self._separate(separator, selection, plan)
-        report = self._deliver(plan)
-        self.progress.confirm()
-        report.store(self.blobs, self.job)
-        self.parts.remove()
+        start_frame = self._reached()
+        try:
+            self._separate(separator, selection, plan, start_frame)
+            report = self._deliver(plan)
+        except DeadlineExceeded:
+            if self._reached() > start_frame:  # another attempt would get further, too
+                raise TimeUsedUp from None
+            raise
+        self._progress.confirm()
+        report.store(self._blobs, self._job)
+        self._parts.remove()
         return report
 
-    @cached_property
-    def options(self) -> SeparationOptions:
-        """How to separate."""
-        fields = {key: value for key, value in self.job.request.items() if key in SeparationOptions.model_fields}
-        return SeparationOptions.model_validate(fields)
-
-    @cached_property
-    def source(self) -> Source:
-        """The song."""
-        accepted = Source.model_validate(self.job.request["source"])
-        return present_version(self.blobs, accepted, self.job.job_id)
-
-    @property
-    def parts(self) -> Parts:
-        """What is separated so far."""
-        return Parts(self.blobs, self.job.folder)
-
     def _load(self) -> Separator:
-        options = self.options
-        name = self.job.engine.name
-        self.progress.report(0, "loading", f"loading {name}")
-        separator = self.engines.separation(name).load(
+        options = self._options
+        name = self._job.engine.name
+        self._progress.report(0, "loading", f"loading {name}")
+        separator = self._engine.load(
             SeparationSettings(
                 model=options.model,
                 sources=wanted_sources(options),
@@ -86,64 +77,58 @@ class Attempt:
     def _plan(self, separator: Separator, selection: Selection) -> Plan:
         """The plan of an earlier attempt if it still holds: the song need not be measured again."""
         stamp = {
-            "engine_version": self.job.engine.version,
+            "engine_version": self._engine.info.version,
             "weights": separator.weights,
             "names": selection.names,
         }
-        kept = self.parts.plan()
+        kept = self._parts.plan()
         if kept is not None and kept == kept.evolve(**stamp):
             return kept
         plan = Plan(measurements=self._measure(), **stamp)
-        self.progress.confirm()  # beginning anew removes the parts that are there
-        self.parts.start(plan)
+        self._progress.confirm()  # beginning anew removes the parts that are there
+        self._parts.start(plan)
         return plan
 
     def _measure(self) -> Measurements:
-        audio = self.job.request["audio"]
-        expected_seconds = audio["duration_seconds"] or self.longest_seconds
+        audio = self._job.request["audio"]
+        expected_seconds = audio["duration_seconds"] or self._longest_seconds
 
         def report(seconds: float) -> None:
             share = min(seconds / expected_seconds, 1.0)
-            self.progress.report(_MEASURED * share, "measuring", f"{seconds:.0f} s of the song decoded")
+            self._progress.report(_MEASURED * share, "measuring", f"{seconds:.0f} s of the song decoded")
 
-        with closing(self._open()) as file, closing(decode(file, self.longest_seconds)) as blocks:
+        blocks = decode(file := self._open(), self._longest_seconds, self._source.filename)
+        with closing(file), closing(blocks):
             return measure(audio["sample_rate"], blocks, report)
 
-    def _separate(self, separator: Separator, selection: Selection, plan: Plan) -> None:
-        mixture = DecodedMixture(self._open, self.longest_seconds, plan.measurements)
-        start_frame = self._reached()
+    def _separate(self, separator: Separator, selection: Selection, plan: Plan, start_frame: int) -> None:
+        mixture = DecodedMixture(self._open, self._longest_seconds, self._source.filename, plan.measurements)
         start = _MEASURED + (_SEPARATED - _MEASURED) * start_frame / mixture.frames
 
         def report(done: int, steps: int) -> None:
             share = start + (_SEPARATED - start) * done / steps
-            self.progress.report(share, "separating", f"{done} of {steps} segments")
+            self._progress.report(share, "separating", f"{done} of {steps} segments")
 
-        if start_frame == mixture.frames:
-            return
-        try:
-            separate(separator, mixture, selection, self.parts, start_frame, report)
-        except DeadlineExceeded:
-            if self._reached() > start_frame:  # another attempt would get further, too
-                raise TimeUsedUp from None
-            raise
+        if start_frame < mixture.frames:
+            separate(separator, mixture, selection, self._parts, start_frame, report)
 
     def _reached(self) -> int:
-        return sum(part.frames for part in self.parts.finished())
+        return sum(part.frames for part in self._parts.finished())
 
     def _deliver(self, plan: Plan) -> Report:
         def report(share: float) -> None:
-            self.progress.report(_SEPARATED + (1 - _SEPARATED) * share, "storing", "writing the stems")
+            self._progress.report(_SEPARATED + (1 - _SEPARATED) * share, "storing", "writing the stems")
 
-        finished = self.parts.finished()
+        finished = self._parts.finished()
         if sum(part.frames for part in finished) != plan.measurements.frames:
-            raise EngineFailed("parts of the song are missing in storage: another attempt removed them")
-        gain = common_gain(finished, OUTPUT_FORMATS[self.options.format].clips)
-        delivery = Delivery(self.blobs, self.job, self.parts, plan, self.options.format, self.options.peaks)
+            raise WorkLost("parts of the song are missing in storage: another attempt removed them")
+        gain = common_gain(finished, OUTPUT_FORMATS[self._options.format].clips)
+        delivery = Delivery(self._blobs, self._job, self._parts, plan, self._options.format, self._options.peaks)
         outputs = delivery.deliver(finished, gain, report)
         return Report(outputs=tuple(outputs), result=_result(plan, gain, residual_db(finished)))
 
     def _open(self) -> BinaryIO:
-        return BlobReader(self.blobs, self.source)
+        return BlobReader(self._blobs, self._source)
 
 
 def _result(plan: Plan, gain: float, residual: float | None) -> dict[str, Any]:

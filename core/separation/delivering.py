@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 CEILING = 1 - 2**-15
 """The largest sample that every integer format can hold."""
 
+NOTHING_DB = -200.0
+"""Stands for no residual at all: float32, in which everything is computed, resolves about 150 dB."""
+
 _PARTS_AHEAD = 1
 _BLOCKS_BEHIND = 4
 _UPLOAD_THREADS = 2
@@ -39,13 +43,18 @@ def common_gain(parts: list[Part], clips: bool) -> float:
 
 
 def residual_db(parts: list[Part]) -> float | None:
-    """The energy of ``mixture − Σ stems`` against the mixture's; ``None`` if it cannot be told, or there is none."""
+    """The energy of ``mixture − Σ stems`` against the mixture's, at least ``NOTHING_DB``.
+
+    ``None`` if it cannot be told, because the engine left sources out.
+    """
     energies = [part.residual_energy for part in parts]
-    mixture_energy = sum(part.mixture_energy for part in parts)
-    if None in energies or mixture_energy == 0:
+    if None in energies:
         return None
-    share = sum(energy or 0.0 for energy in energies) / mixture_energy
-    return round(10 * math.log10(share), 2) if share > 0 else None
+    residual_energy = sum(energy or 0.0 for energy in energies)
+    mixture_energy = sum(part.mixture_energy for part in parts)
+    if residual_energy == 0:
+        return NOTHING_DB
+    return max(NOTHING_DB, round(10 * math.log10(residual_energy / max(mixture_energy, sys.float_info.min)), 2))
 
 
 @dataclass(frozen=True)
@@ -127,8 +136,8 @@ class _StemFile:
             format=self._format.extension.removeprefix("."),
             file_size_bytes=self._file.size_bytes,
             sha256=self._file.commit(self._format.content_type),
-            loudness_lufs=loudness.integrated_lufs,
-            true_peak_dbtp=loudness.true_peak_dbtp,
+            loudness_lufs=_rounded(loudness.integrated_lufs),
+            true_peak_dbtp=_rounded(loudness.true_peak_dbtp),
         )
         if self._peaks:
             yield self._peaks_output(self._peaks.json())
@@ -154,3 +163,7 @@ class _StemFile:
             duration_seconds=round(measurements.frames / measurements.sample_rate, 6),
             **facts,
         )
+
+
+def _rounded(level: float | None) -> float | None:
+    return None if level is None else round(level, 2)

@@ -1,8 +1,8 @@
 """The inbox: a file that is dropped into the container ``inbox`` is separated, and told so in its own metadata.
 
-Its options come as metadata, too: ``engine``, ``model``, ``stems``, ``two_stems``, ``format``, ``use``,
-``callback_url``. The same event may come twice, and writing to the metadata is an event again: a job's id is made of
-the file's name and version, and a file that names its job is not taken a second time.
+Its options come as metadata, too: any field of ``SeparationOptions``; other keys are passed over. The same event may
+come twice, and writing to the metadata is an event again: a job's id is made of the file's name and version, and a file
+that names its job is not taken a second time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from core.separation.service import Separations
 INBOX = "inbox"
 """The container."""
 
-_OPTIONS = ("engine", "model", "stems", "two_stems", "format", "use", "callback_url")
 _NAMESPACE = uuid.UUID("6f9b1d5e-0c57-4d38-9a39-3d5b7c1f2a10")  # any constant would do: it keeps our ids to ourselves
 _LONGEST_ERROR = 500  # all metadata of a blob together hold 8 KiB
 
@@ -82,7 +81,9 @@ class InboxAnnouncer:
 
 
 def _options(found: BlobProperties) -> SeparationOptions:
-    given = {key.lower(): value for key, value in found.metadata.items() if key.lower() in _OPTIONS}
+    given = {
+        key.lower(): value for key, value in found.metadata.items() if key.lower() in SeparationOptions.model_fields
+    }
     try:
         return SeparationOptions.model_validate(given)
     except ValidationError as error:

@@ -37,6 +37,7 @@ class DecodedMixture:
 
     open_file: Callable[[], BinaryIO]
     longest_seconds: float
+    filename: str
     measurements: Measurements
 
     @property
@@ -70,7 +71,7 @@ class DecodedMixture:
         What comes before is decoded and dropped: to seek to an exact sample is not possible in every format, and
         decoding costs little beside separating.
         """
-        with closing(self.open_file()) as file, closing(decode(file, self.longest_seconds)) as blocks:
+        with closing(self.open_file()) as file, closing(decode(file, self.longest_seconds, self.filename)) as blocks:
             passed = 0
             for block in blocks:
                 passed += block.shape[1]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.errors import BlobNotFound, WorkLost
 from core.jobs.model import AUDIO_FILES, Model
 from core.ports import Blobs
 from core.separation.mixture import Measurements
@@ -50,9 +51,10 @@ class Parts:
 
     def plan(self) -> Plan | None:
         """The plan that the parts belong to, if there is one."""
-        if self.blobs.properties(AUDIO_FILES, self._plan_name) is None:
+        try:
+            return Plan.model_validate_json(b"".join(self.blobs.read(AUDIO_FILES, self._plan_name)))
+        except BlobNotFound:
             return None
-        return Plan.model_validate_json(b"".join(self.blobs.read(AUDIO_FILES, self._plan_name)))
 
     def start(self, plan: Plan) -> None:
         """Forget every part, and begin anew with ``plan``."""
@@ -76,8 +78,11 @@ class Parts:
         self._write(self._name(part), content, "application/octet-stream", {"part": part.model_dump_json()})
 
     def read(self, part: Part, plan: Plan) -> StemBlock:
-        """The samples of a part, ``[K, C, T]``."""
-        content = b"".join(self.blobs.read(AUDIO_FILES, self._name(part)))
+        """The samples of a part, ``[K, C, T]``. Raises ``WorkLost`` if it is gone."""
+        try:
+            content = b"".join(self.blobs.read(AUDIO_FILES, self._name(part)))
+        except BlobNotFound:
+            raise WorkLost(f"the part at {part.start_frame} was removed by another attempt") from None
         return np.frombuffer(content, "<f4").reshape(len(plan.names), plan.measurements.channels, part.frames)
 
     def remove(self) -> None:

@@ -19,6 +19,7 @@ from core.separation.selection import check_stems
 if TYPE_CHECKING:
     from core.audio.stream import AudioInfo
 
+_LONGEST_WAIT_SECONDS = 7 * 86400  # a message lives no longer
 _OVERHEAD_SECONDS = 1.0  # from the queue to the first segment
 
 
@@ -34,6 +35,7 @@ class SeparationPlanner:
 
         Raises ``InvalidRequest`` or ``LicenceRefused``.
         """
+        self.planner.check(options)
         engine = self.planner.engine(options, "separation", self.planner.settings.default_separation_engine)
         model = options.model or next(iter(engine.models), None)
         if options.model is None or model in engine.models:
@@ -41,6 +43,10 @@ class SeparationPlanner:
         elif not engine.models:
             raise InvalidRequest([FieldError("/model", f"{engine.name} has no models to choose from; leave it out")])
         return engine
+
+    def input_seconds(self, options: SeparationOptions) -> float:
+        """How long a song that came with its request may be needed: to wait and to run, and for a retry after that."""
+        return _LONGEST_WAIT_SECONDS + self.planner.retention_seconds(options)
 
     def plan(
         self, options: SeparationOptions, source: Source, audio: AudioInfo, *, job_id: str, fingerprint: str
@@ -65,6 +71,7 @@ class SeparationPlanner:
             fingerprint=fingerprint,
             folder="separated",
             estimated_seconds=_estimate(options, engine, audio),
+            model=settled["model"],
         )
 
 

@@ -9,12 +9,7 @@ from pydantic.config import JsonDict
 
 from core.audio.formats import OutputFormat
 from core.jobs.request import JobRequest
-from core.validation import NO_DUPLICATES, NOT_EMPTY, Between, Identifier
-
-
-def _words(value: object) -> object:
-    """``"vocals, drums"`` is a list as well: a form and a blob's metadata have no other."""
-    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+from core.validation import NO_DUPLICATES, NOT_EMPTY, Between, Identifier, words
 
 
 def _full_name(value: object) -> object:
@@ -22,7 +17,7 @@ def _full_name(value: object) -> object:
 
 
 Format = Annotated[OutputFormat, BeforeValidator(_full_name)]
-Stems = Annotated[tuple[Identifier, ...], BeforeValidator(_words), *NOT_EMPTY, *NO_DUPLICATES]
+Stems = Annotated[tuple[Identifier, ...], BeforeValidator(words), *NOT_EMPTY, *NO_DUPLICATES]
 
 _EXAMPLE: JsonDict = {"blob": "inbox/song.mp3", "engine": "spectral", "stems": ["vocals", "drums"], "format": "flac"}
 

@@ -45,7 +45,7 @@ class Separations:
         self.planner.check(options)
         audio = self.sources.probe(file, filename)
         check_format(options, audio)
-        source = self.sources.keep(file, filename, sha256, job_id=job_id)
+        source = self.sources.keep(file, filename, sha256, job_id=job_id, seconds=self.planner.input_seconds(options))
         job = self._plan(options, source, audio, job_id, f"{fingerprint(options)}:{sha256}")
         return job.evolve(input_folder=source.name.rpartition("/")[0] + "/")
 

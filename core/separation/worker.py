@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.errors import BlobNotFound
 from core.jobs.model import AUDIO_FILES, Job
 from core.jobs.progress import Progress
 from core.ports import Blobs, Engines
@@ -22,16 +23,19 @@ class SeparationWorker:
         """Separate. A second run goes on after the last part that is in storage."""
         # brings numpy and the codecs, which a process that only answers HTTP need not load
         from core.separation.attempt import Attempt
+        from core.separation.parts import Parts
 
         report = self._finished(job) if job.attempt > 1 else None
-        if report is None:
+        if report is not None:
+            Parts(self.blobs, job.folder).remove()  # which that attempt may not have come to
+        else:
             report = Attempt(self.engines, self.blobs, self.longest_seconds, job, progress).run()
         for output in report.outputs:
             progress.produced(output)
         progress.measured(report.result)
 
     def _finished(self, job: Job) -> Report | None:
-        name = job.folder + Report.NAME
-        if self.blobs.properties(AUDIO_FILES, name) is None:
+        try:
+            return Report.model_validate_json(b"".join(self.blobs.read(AUDIO_FILES, job.folder + Report.NAME)))
+        except BlobNotFound:
             return None
-        return Report.model_validate_json(b"".join(self.blobs.read(AUDIO_FILES, name)))

@@ -21,7 +21,7 @@ from azure.storage.blob import (
     generate_blob_sas,
 )
 
-from core.errors import BlobChanged, BlobNotFound, StorageError
+from core.errors import BlobChanged, BlobNotFound, StorageError, WorkLost
 from core.ports import BlobProperties, StagedBlock
 from core.settings import Settings
 from core.storage.azure_account import RETRY_OPTIONS, service_client, translated_errors
@@ -120,7 +120,11 @@ class AzureBlobs:
         # "Latest", the default, also takes blocks that are committed already: so a commit can be tried again
         blocks = [BlobBlock(_padded(block_id)) for block_id in block_ids]
         settings = ContentSettings(content_type=content_type)
-        self._make(container, lambda: client.commit_block_list(blocks, content_settings=settings, metadata=metadata))
+        self._make(
+            container,
+            lambda: client.commit_block_list(blocks, content_settings=settings, metadata=metadata),
+            {400: WorkLost},  # InvalidBlockList
+        )
 
     def remove_all(self, container: str, prefix: str) -> int:
         client = self._service.get_container_client(container)
@@ -169,9 +173,11 @@ class AzureBlobs:
                 raise BlobNotFound(f"there is no blob {container}/{name}") from error
             raise
 
-    def _make(self, container: str, write: Callable[[], object]) -> None:
+    def _make(
+        self, container: str, write: Callable[[], object], known: dict[int, type[StorageError]] | None = None
+    ) -> None:
         """Write, after making the container if it is missing."""
-        with translated_errors():
+        with translated_errors(known):
             try:
                 write()
             except ResourceNotFoundError:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from core.errors import BlobChanged, BlobNotFound, RowChanged, RowExists, RowNotFound, StorageError
+from core.errors import BlobChanged, BlobNotFound, RowChanged, RowExists, RowNotFound, WorkLost
 from core.ports import BlobProperties, Change, Insert, Remove, Row, StagedBlock
 
 _PIECE_BYTES = 4 * 2**20
@@ -164,7 +164,7 @@ class MemoryBlobs:
         with self._lock:
             there = (self._blobs[key].blocks if key in self._blobs else {}) | self._staged.get(key, {})
             if missing := [block_id for block_id in block_ids if block_id not in there]:
-                raise StorageError(f"storage refused (400): no block {missing[0]!r} of {container}/{name} was staged")
+                raise WorkLost(f"no block {missing[0]!r} of {container}/{name} is staged")
             blocks = {block_id: there[block_id] for block_id in block_ids}
             self._put(key, b"".join(there[block_id] for block_id in block_ids), metadata, blocks)
 

@@ -8,6 +8,7 @@ from functools import partial
 from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
+from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from core import __version__
@@ -17,6 +18,7 @@ from functions.http import dead_letters as dead_letters_routes
 from functions.http import errors, generations, jobs, separations, system, uploads, webhooks
 from functions.http.body_limit import BodyLimit
 from functions.http.dependencies import require_key
+from functions.http.forms import is_multipart
 from functions.http.seeds import generation as seed_generation
 from functions.http.seeds import separation as seed_separation
 
@@ -65,4 +67,5 @@ def create_app(services: Callable[[], Services]) -> FastAPI:
 
 
 def _most_bytes(settings: Settings, scope: Scope) -> int:
-    return settings.max_file_bytes if scope["path"] in _TAKE_FILES else settings.max_body_bytes
+    has_file = scope["path"] in _TAKE_FILES and is_multipart(Headers(scope=scope))
+    return settings.max_file_bytes if has_file else settings.max_body_bytes

@@ -83,7 +83,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {422: _DOCUMENTED, "default": _DOCU
 """For the OpenAPI document: every error has this shape."""
 
 _HTTP_PROBLEMS = {
-    400: ("malformed-json", "The body is not JSON", "Send one JSON object."),
+    400: ("malformed-body", "The body cannot be read", "Send a body of the kind that its Content-Type names."),
     404: ("not-found", "There is nothing at this address", "GET /docs lists the addresses there are."),
     405: ("method-not-allowed", "This address does not take this method", "The Allow header names those it takes."),
     413: ("too-large", "The body is too large", "Send a smaller body."),

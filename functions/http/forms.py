@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, TypeVar
 from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData, Headers, UploadFile
 
 from core.errors import FieldError, InvalidRequest
 
@@ -39,9 +39,9 @@ class ReceivedFile:
         return digest.hexdigest()
 
 
-def is_multipart(request: Request) -> bool:
+def is_multipart(headers: Headers) -> bool:
     """Whether the body says that it is a form with files."""
-    return request.headers.get("content-type", "").lower().startswith("multipart/form-data")
+    return headers.get("content-type", "").lower().startswith("multipart/form-data")
 
 
 @asynccontextmanager
@@ -50,7 +50,7 @@ async def received_form(request: Request) -> AsyncIterator[tuple[ReceivedFile, d
 
     Raises ``InvalidRequest`` without a file, ``HTTPException`` for a body that is no form or no multipart at all.
     """
-    if not is_multipart(request):
+    if not is_multipart(request.headers):
         given = request.headers.get("content-type") or "missing"
         raise HTTPException(415, f"Content-Type is {given}; send a multipart form, as curl -F file=@song.mp3 does")
     async with request.form(max_files=1, max_fields=_MOST_FIELDS) as form:
@@ -79,7 +79,8 @@ def validated(kind: type[M], fields: Any) -> M:
 def _file(form: FormData) -> ReceivedFile:
     file = form.get("file")
     if not isinstance(file, UploadFile):
-        raise InvalidRequest([FieldError("/file", "is required: the song, as a file")])
+        hint = "it came as text: curl sends a file with file=@song.mp3" if file else "the song, as a file"
+        raise InvalidRequest([FieldError("/file", f"is required: {hint}")])
     return ReceivedFile(file.file, file.filename or "", file.size or 0)
 
 

@@ -40,7 +40,7 @@ async def create_separation(
     Answers at once with the job; `Prefer: wait=N` waits for its end.
     """
     scoped = f"separations:{key}" if key else None
-    if is_multipart(request):
+    if is_multipart(request.headers):
         async with received_form(request) as (file, fields):
             options = validated(SeparationOptions, fields)
             sha256 = await run_in_threadpool(file.sha256)

@@ -41,6 +41,7 @@ class HookedEngines(EngineRegistry):
     def __init__(self, settings: Settings, storage: Storage) -> None:
         super().__init__(settings, storage.blobs)
         self.steps = 0
+        self.before_load: Callable[[], None] = lambda: None
         self.after_step: Hook = lambda steps: None
         self.spoil: Callable[[StemBlock], StemBlock] = lambda stems: stems
 
@@ -59,6 +60,7 @@ class _Hooked:
         return getattr(self._real, name)
 
     def load(self, settings: SeparationSettings) -> Any:
+        self._engines.before_load()
         return _Hooked(self._engines, self._real.load(settings))
 
     def separate(self, mixture: Mixture, start_frame: int, step: Callable[[], None]) -> Iterator[StemBlock]:
@@ -209,7 +211,7 @@ def test_an_attempt_that_runs_out_of_time_leaves_the_rest_to_the_next(
 def test_an_attempt_that_gets_nowhere_in_its_time_fails(
     services: Services, engines: HookedEngines, submit: Callable[..., Job], clock: Clock
 ) -> None:
-    engines.after_step = lambda done: clock.advance(3001)
+    engines.before_load = lambda: clock.advance(3001)
     job = submit(encoded(song(1.0)))
     services.runner.run(job.job_id)
     failed = services.jobs.get(job.job_id)

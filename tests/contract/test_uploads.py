@@ -305,9 +305,9 @@ def test_what_an_address_brings_after_the_removal_goes_when_the_upload_expires(u
 
 
 def test_a_file_that_came_with_a_request_gets_one_place_which_expires(uploads: Uploads, clock: Clock) -> None:
-    reserved = uploads.reserve("job-1", "song.wav", len(SONG))
+    reserved = uploads.reserve("job-1", "song.wav", len(SONG), 7200)
     clock.advance(60)
-    assert uploads.reserve("job-1", "song.wav", len(SONG)) == reserved
+    assert uploads.reserve("job-1", "song.wav", len(SONG), 7200) == reserved
     with pytest.raises(UploadNotFound):
         uploads.get("job-1")
     send(uploads, reserved)

@@ -34,6 +34,11 @@ class DemucsEngine:
         self._warm: tuple[str, Bag, Compute] | None = None
         self._lock = threading.Lock()
 
+    @property
+    def warm(self) -> bool:
+        """Whether a model is loaded."""
+        return self._warm is not None
+
     def load(self, settings: SeparationSettings) -> Separator:
         """The model that ``settings`` name. Raises ``EngineUnavailable``, ``ModelNotFound`` or ``ChecksumMismatch``."""
         try:
