@@ -127,7 +127,7 @@ def build(
         ),
         dead_letters=DeadLetters(storage.tables["deadletters"], storage.queues, runner, clock),
         idempotency=idempotency,
-        housekeeping=Housekeeping(store, jobs, idempotency, uploads, storage.queues, clock, settings),
+        housekeeping=Housekeeping(store, jobs, (uploads.expire, idempotency.expire), storage.queues, clock, settings),
         new_id=new_id,
         clock=clock,
     )

@@ -66,7 +66,8 @@ class Between:
 
     def _check(self, value: float) -> float:
         if not self._low <= value <= self._high:  # false for NaN as well
-            raise ValueError(f"must be {self._low:g} to {self._high:g} {self._unit}, not {value:g}")
+            unit = f" {self._unit}" if self._unit else ""
+            raise ValueError(f"must be {self._low:.15g} to {self._high:.15g}{unit}, not {value:.15g}")
         return value
 
 

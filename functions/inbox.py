@@ -1,11 +1,11 @@
 """Files that are dropped into the inbox."""
 
 import azure.functions as func
-import azurefunctions.extensions.bindings.blob as blobs
 
 from core.bootstrap import bootstrap
 from core.separation.inbox import INBOX
 from core.settings import settings
+from functions.blob_reference import BlobReference
 
 blueprint = func.Blueprint()
 
@@ -16,6 +16,6 @@ blueprint = func.Blueprint()
     connection="AzureWebJobsStorage",
     source=func.BlobSource(settings().inbox_source),
 )
-def inbox(blob: blobs.BlobClient) -> None:
-    """Start the job for a file. The client stands for the blob: the content may be gigabytes, and stays where it is."""
-    bootstrap().inbox.receive(blob.blob_name)
+def inbox(blob: BlobReference) -> None:
+    """Start the job for a file. Its content may be gigabytes, and stays where it is."""
+    bootstrap().inbox.receive(blob.name)

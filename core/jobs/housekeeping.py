@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from core.errors import RowChanged, RowNotFound
-from core.files.uploads import Uploads
-from core.jobs.idempotency import Idempotency
 from core.jobs.messages import send_job
 from core.jobs.model import Job, JobStatus
 from core.jobs.service import JobService
@@ -36,12 +34,11 @@ def lost(job: Job, now: datetime, resend_after_seconds: float) -> bool:
 
 @dataclass(frozen=True)
 class Housekeeping:
-    """Keeps jobs from being lost and files from being kept too long."""
+    """Keeps jobs from being lost and files from being kept too long; ``expire_others`` remove what is not a job's."""
 
     jobs: JobStore
     service: JobService
-    idempotency: Idempotency
-    uploads: Uploads
+    expire_others: tuple[Callable[[], int], ...]
     queues: Queues
     clock: Clock
     settings: Settings
@@ -64,8 +61,8 @@ class Housekeeping:
                 expired += 1
             except (RowChanged, RowNotFound):
                 log.info("job %s changed while it expired", job.job_id)
-        self.uploads.expire()
-        self.idempotency.expire()
+        for expire in self.expire_others:
+            expire()
         return expired
 
     def _expire(self, job: Job) -> None:

@@ -223,6 +223,10 @@ class Job(Model):
             sent_at=now,
         )  # fmt: skip
 
+    def with_another_attempt(self) -> Job:
+        """One attempt more is allowed."""
+        return self.evolve(attempts_allowed=self.attempts_allowed + 1)
+
     def retried(self, now: datetime, attempts: int) -> Job:
         """The client asks for another go after a failure or a cancellation."""
         if self.status not in (JobStatus.FAILED, JobStatus.CANCELED):

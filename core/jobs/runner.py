@@ -23,6 +23,7 @@ from core.errors import (
     RowChanged,
     RowNotFound,
     StemworksError,
+    TimeUsedUp,
 )
 from core.jobs.messages import send_job
 from core.jobs.model import Job, JobError, JobKind
@@ -145,7 +146,9 @@ class JobRunner:
         job = progress.job
         log.warning("job %s: attempt %s failed", job.job_id, job.attempt, exc_info=error)
         described = describe(error)
-        if decide(error, job.attempt, job.attempts_allowed) is Decision.GIVE_UP:
+        if isinstance(error, TimeUsedUp):  # it got further, and so does not count
+            self._finish(progress, lambda held: held.released(described, self.clock()).with_another_attempt())
+        elif decide(error, job.attempt, job.attempts_allowed) is Decision.GIVE_UP:
             self._finish(progress, lambda held: held.failed(described, self.clock()))
         else:
             self._finish(progress, lambda held: held.released(described, self.clock()))

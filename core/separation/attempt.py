@@ -41,7 +41,7 @@ class Attempt:
         self._progress = progress
 
     def run(self) -> Report:
-        """Separate, and deliver. Raises ``AudioError``, ``SourceChanged``, ``EngineError`` and what stops an attempt."""
+        """Separate, and deliver. Raises ``AudioError``, ``SourceChanged``, ``EngineError`` or what stops an attempt."""
         separator = self._load()
         selection = Selection.of(self._options, separator.sources, separator.complete)
         plan = self._plan(separator, selection)
@@ -124,7 +124,7 @@ class Attempt:
             raise WorkLost("parts of the song are missing in storage: another attempt removed them")
         gain = common_gain(finished, OUTPUT_FORMATS[self._options.format].clips)
         delivery = Delivery(self._blobs, self._job, self._parts, plan, self._options.format, self._options.peaks)
-        outputs = delivery.deliver(finished, gain, report)
+        outputs = delivery.deliver(finished, gain, report, self._progress.confirm)
         return Report(outputs=tuple(outputs), result=_result(plan, gain, residual_db(finished)))
 
     def _open(self) -> BinaryIO:
@@ -136,7 +136,7 @@ def _result(plan: Plan, gain: float, residual: float | None) -> dict[str, Any]:
         "sample_rate": plan.measurements.sample_rate,
         "channels": plan.measurements.channels,
         "frames": plan.measurements.frames,
-        "gain_db": round(gain_to_db(gain), 3),
+        "gain_db": round(gain_to_db(gain), 6),  # so exact that the song times the gain is the sum to within 24 bits
         "residual_db": residual,
         "weights_sha256": plan.weights,
     }

@@ -79,6 +79,7 @@ class WriteBehind:
         self._depth = depth
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="write-behind")
         self._unfinished: deque[Future[None]] = deque()
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -91,10 +92,11 @@ class WriteBehind:
             self._pool.shutdown(cancel_futures=True)
 
     def submit(self, call: Callable[[], None]) -> None:
-        """Have ``call`` run; waits while too many are unfinished."""
-        while len(self._unfinished) >= self._depth:
-            self._unfinished.popleft().result()
-        self._unfinished.append(self._pool.submit(call))
+        """Have ``call`` run; waits while too many are unfinished. May be called from several threads."""
+        with self._lock:
+            while len(self._unfinished) >= self._depth:
+                self._unfinished.popleft().result()
+            self._unfinished.append(self._pool.submit(call))
 
     def wait(self) -> None:
         """Wait for every call."""

@@ -6,6 +6,7 @@ import hashlib
 import math
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -68,13 +69,20 @@ class Delivery:
     output_format: OutputFormat
     peaks: bool
 
-    def deliver(self, finished: list[Part], gain: float, report: Callable[[float], None]) -> list[Output]:
-        """Write every file; ``report`` is told after each part which share is done, and may raise to stop it."""
+    def deliver(
+        self, finished: list[Part], gain: float, report: Callable[[float], None], confirm: Callable[[], None]
+    ) -> list[Output]:
+        """Write every file.
+
+        ``report`` is told after each part which share is done, ``confirm`` is asked before anything can be seen by
+        others; either may raise to stop it.
+        """
         with WriteBehind(_BLOCKS_BEHIND, _UPLOAD_THREADS) as uploads:
             stems = [_StemFile(self, name, uploads.submit) for name in self.plan.names]
             try:
                 self._write(stems, finished, gain, report)
                 uploads.wait()
+                confirm()
             except BaseException:
                 for stem in stems:
                     stem.abandon()
@@ -84,14 +92,15 @@ class Delivery:
     def _write(
         self, stems: list[_StemFile], finished: list[Part], gain: float, report: Callable[[float], None]
     ) -> None:
-        with ReadAhead(lambda: self._samples(finished), _PARTS_AHEAD) as pieces:
+        with (
+            ReadAhead(lambda: self._samples(finished), _PARTS_AHEAD) as pieces,
+            ThreadPoolExecutor(len(stems), thread_name_prefix="encoder") as encoders,
+        ):
             for index, samples in enumerate(pieces):
                 levelled = samples * np.float32(gain)
-                for stem, block in zip(stems, levelled, strict=True):
-                    stem.write(block)
+                list(encoders.map(_StemFile.write, stems, levelled))  # the codecs let go of the interpreter's lock
                 report((index + 1) / len(finished))
-        for stem in stems:
-            stem.close()
+            list(encoders.map(_StemFile.close, stems))
 
     def _samples(self, finished: list[Part]) -> Iterator[StemBlock]:
         return (self.parts.read(part, self.plan) for part in finished)

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from core import errors
 
@@ -87,7 +88,7 @@ _HTTP_PROBLEMS = {
     404: ("not-found", "There is nothing at this address", "GET /docs lists the addresses there are."),
     405: ("method-not-allowed", "This address does not take this method", "The Allow header names those it takes."),
     413: ("too-large", "The body is too large", "Send a smaller body."),
-    415: ("unsupported-media-type", "The body's content type does not fit", "Send it as application/json."),
+    415: ("unsupported-media-type", "The body's content type does not fit", "Send it as the detail says."),
 }
 
 # pydantic's error types whose own words are meant for programmers
@@ -107,6 +108,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(errors.StemworksError, _on_stemworks_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(ClientDisconnect, lambda request, error: Response(status_code=400))  # read by nobody
     app.add_exception_handler(NothingMore, lambda request, error: Response(status_code=204))
     app.add_exception_handler(Exception, _on_anything)
 

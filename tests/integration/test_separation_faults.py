@@ -345,7 +345,6 @@ class TestTwoAttempts:
         assert trial.stored.status is JobStatus.COMPLETED, trial.stored.error
         assert trial.files() == undisturbed.files()
 
-    @pytest.mark.xfail(strict=True, reason="parts go on being written until the first attempt looks at its row")
     def test_a_late_part_does_not_stay(self) -> None:
         trial = self.overtaken("blobs.list_all", None)
         assert trial.others() == {".report.json"}
