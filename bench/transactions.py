@@ -19,6 +19,7 @@ HOST_SETTINGS = {
     "ALLOW_PRIVATE_CALLBACKS": "true",
     "AzureWebJobs.recover_jobs.Disabled": "true",  # timers look for lost jobs, whether or not there are any
     "AzureWebJobs.expire_files.Disabled": "true",
+    "AzureWebJobs.inbox.Disabled": "true",  # it looks for dropped files, which costs a list each time
 }
 _SETTLE_SECONDS = 1.0  # after the callback the host still deletes its message
 _WAIT_SECONDS = 60.0

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from core import errors
+from functions.http.forms import is_multipart
 
 log = logging.getLogger(__name__)
 
@@ -84,12 +85,14 @@ RESPONSES: dict[int | str, dict[str, Any]] = {422: _DOCUMENTED, "default": _DOCU
 """For the OpenAPI document: every error has this shape."""
 
 _HTTP_PROBLEMS = {
-    400: ("malformed-body", "The body cannot be read", "Send a body of the kind that its Content-Type names."),
+    400: ("malformed-json", "The body is not JSON", "Send one JSON object."),
     404: ("not-found", "There is nothing at this address", "GET /docs lists the addresses there are."),
     405: ("method-not-allowed", "This address does not take this method", "The Allow header names those it takes."),
     413: ("too-large", "The body is too large", "Send a smaller body."),
     415: ("unsupported-media-type", "The body's content type does not fit", "Send it as the detail says."),
 }
+
+_MALFORMED_FORM = ("malformed-form", "The form cannot be read", "Let a library or curl -F make the form.")
 
 # pydantic's error types whose own words are meant for programmers
 _PLAIN_WORDS = {
@@ -149,6 +152,8 @@ async def _on_http_exception(request: Request, error: Exception) -> JSONResponse
     assert isinstance(error, HTTPException)
     default = ("http-error", str(error.detail), "Look at the detail.")
     slug, title, next_step = _HTTP_PROBLEMS.get(error.status_code, default)
+    if error.status_code == 400 and is_multipart(request.headers):
+        slug, title, next_step = _MALFORMED_FORM
     headers = dict(error.headers or {})
     return problem(error.status_code, slug, title, str(error.detail), next_step, headers=headers)
 

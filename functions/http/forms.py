@@ -61,7 +61,7 @@ async def json_body(request: Request) -> Any:
     """The body's JSON. Raises ``RequestValidationError``."""
     try:
         return json.loads(await request.body())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         place = getattr(error, "pos", 0)
         entry = {"type": "json_invalid", "loc": ("body", place), "msg": "not JSON", "ctx": {"error": str(error)}}
         raise RequestValidationError([entry]) from None

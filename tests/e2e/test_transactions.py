@@ -14,7 +14,8 @@ from tests.e2e.conftest import SETTINGS
 from tests.integration.local_host import wait_for
 from tests.receiver import Receiver
 
-WITHOUT_TIMERS = {"AzureWebJobs.recover_jobs.Disabled": "true", "AzureWebJobs.expire_files.Disabled": "true"}
+ALONE = {f"AzureWebJobs.{name}.Disabled": "true" for name in ("recover_jobs", "expire_files", "inbox")}
+"""What works by itself, and would be counted."""
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def proxy() -> Iterator[CountingProxy]:
 
 @pytest.fixture(scope="module")
 def api(proxy: CountingProxy) -> Iterator[Api]:
-    settings = SETTINGS | WITHOUT_TIMERS | {"PROGRESS_INTERVAL_SECONDS": "30"}
+    settings = SETTINGS | ALONE | {"PROGRESS_INTERVAL_SECONDS": "30"}
     with HostProcess(proxy.connection_string, settings=settings) as host:
         yield Api(host.base_url)
 

@@ -438,3 +438,7 @@ def test_a_broken_form_is_not_told_to_be_json(content_type: str) -> None:
 
 def test_a_json_body_has_the_limit_of_json_bodies_here_as_well() -> None:
     assert call(build(SETTINGS, memory_storage()), b'"' + b"x" * 2**21 + b'"', "application/json").status_code == 413
+
+
+def test_json_nested_too_deeply_is_refused() -> None:
+    assert call(build(SETTINGS, memory_storage()), b"[" * 100_000, "application/json").status_code == 400

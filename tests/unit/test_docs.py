@@ -68,7 +68,7 @@ def error_rows() -> Iterator[tuple[str, str]]:
         status = http_errors._STATUS.get(kind, 500 if kind in ANSWERED_500 else "—")
         title = (kind.__doc__ or "").strip().splitlines()[0].rstrip(".")
         yield kind.type, f"| `{kind.type}` | {status} | {title} | {kind.next_step} |".replace("<", "\\<")
-    for status, (slug, title, next_step) in http_errors._HTTP_PROBLEMS.items():
+    for status, (slug, title, next_step) in [*http_errors._HTTP_PROBLEMS.items(), (400, http_errors._MALFORMED_FORM)]:
         yield slug, f"| `{slug}` | {status} | {title} | {next_step} |"
 
 
