@@ -131,7 +131,8 @@ def serve(port: int, storage_port: int, data_dir: Path, app_dir: Path = PROJECT)
     with Azurite(storage_port, data_dir / "azurite") as azurite:
         if app_dir == PROJECT:
             prepare_storage(azurite.connection_string)
-        host = HostProcess(azurite.connection_string, port, app_dir, log_path=data_dir / "host.log")
+        address = {"PUBLIC_URL": os.environ.get("PUBLIC_URL", f"http://127.0.0.1:{port}")}
+        host = HostProcess(azurite.connection_string, port, app_dir, address, log_path=data_dir / "host.log")
         with host:
             print_addresses(host, azurite, data_dir)
             complaint = watch(host, azurite, stopping)
