@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 
+from core.allocator import give_back_freed_memory
 from core.audio.encode import open_encoder
 from core.audio.formats import OUTPUT_FORMATS
 from core.audio.loudness import LoudnessMeter
@@ -77,6 +78,7 @@ class Delivery:
         ``report`` is told after each part which share is done, ``confirm`` is asked before anything can be seen by
         others; either may raise to stop it.
         """
+        give_back_freed_memory()  # the engine's
         with WriteBehind(_BLOCKS_BEHIND, _UPLOAD_THREADS) as uploads:
             stems = [_StemFile(self, name, uploads.submit) for name in self.plan.names]
             try:
@@ -100,6 +102,7 @@ class Delivery:
                 levelled = samples * np.float32(gain)
                 list(encoders.map(_StemFile.write, stems, levelled))  # the codecs let go of the interpreter's lock
                 report((index + 1) / len(finished))
+                give_back_freed_memory()
             list(encoders.map(_StemFile.close, stems))
 
     def _samples(self, finished: list[Part]) -> Iterator[StemBlock]:

@@ -50,7 +50,7 @@ class DemucsEngine:
         return DemucsSeparator(bag, compute, settings)
 
     def _load_bag(self, name: str) -> tuple[Bag, Compute]:
-        from core.engines.demucs.allocator import keep_freed_memory
+        from core.allocator import keep_freed_memory
         from core.engines.demucs.compute import Compute
         from core.engines.demucs.fast_layers import use_fast_layers
         from core.engines.demucs.models import load_bag
