@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import numpy as np
+import pytest
 import torch
 import yaml
 from demucs.apply import BagOfModels, apply_model
@@ -28,6 +29,19 @@ if TYPE_CHECKING:
 
 SOURCES = ["drums", "bass", "other", "vocals"]
 SAMPLE_RATE = 8000
+
+
+ONE_HOT = [[float(row == column) for column in range(4)] for row in range(4)]
+"""A bag's weights if each of its models makes one source, as htdemucs_ft's do."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """For the modules that import it: small models on several threads mostly wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def hybrid_transformer(seed: int = 0, segment: Fraction = Fraction(4, 5), **options: Any) -> Any:

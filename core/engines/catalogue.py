@@ -51,7 +51,7 @@ DEMUCS = EngineInfo(
     weights="htdemucs",
     weights_licence="research only",
     commercial_use=False,
-    seconds_per_audio_second=0.5,
+    seconds_per_audio_second=0.5,  # above what bench/demucs.py measures in float32 on two cores; a GPU needs far less
     models={
         "htdemucs": _FOUR,
         "htdemucs_ft": _FOUR,

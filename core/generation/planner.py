@@ -8,7 +8,7 @@ from typing import Any
 
 from core.errors import FieldError, InvalidRequest
 from core.generation.request import GenerationRequest
-from core.jobs.messages import CPU_REQUESTS, GENERATION_REQUESTS
+from core.jobs.messages import GENERATION_REQUESTS
 from core.jobs.model import Job, JobKind
 from core.jobs.planning import JobPlanner
 from core.ports import EngineInfo
@@ -32,7 +32,7 @@ class GenerationPlanner:
             request,
             job_id=job_id,
             kind=JobKind.GENERATION,
-            queue=CPU_REQUESTS if engine.hardware == "cpu" else GENERATION_REQUESTS,
+            gpu_queue=GENERATION_REQUESTS,
             engine=engine,
             settled=self._settled(request, engine),
             fingerprint=fingerprint(request),

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from core.errors import FieldError, InvalidRequest, LicenceRefused
+from core.jobs.messages import CPU_REQUESTS
 from core.jobs.model import Callback, EngineStamp, Job, JobKind
 from core.jobs.request import JobRequest
 from core.ports import Clock, EngineInfo, Engines
@@ -43,12 +44,13 @@ class JobPlanner:
         self.retention_seconds(request)
 
     def job(
-        self, request: JobRequest, *, job_id: str, kind: JobKind, queue: str, engine: EngineInfo,
+        self, request: JobRequest, *, job_id: str, kind: JobKind, gpu_queue: str, engine: EngineInfo,
         settled: dict[str, Any], fingerprint: str, folder: str, estimated_seconds: float, model: str | None = None,
         payload: str = "standard",
     ) -> Job:  # fmt: skip
         """The job for ``request``; ``settled`` is the request with everything that was left open filled in.
 
+        Its message takes ``gpu_queue`` if the engine needs a GPU, else the queue of all that do not.
         ``model`` names the weights, where the engine has several. The files go to
         ``{audio_file_id}/{folder}/{job_id}/``. Raises ``InvalidRequest``.
         """
@@ -58,7 +60,7 @@ class JobPlanner:
         return Job(
             job_id=job_id,
             kind=kind,
-            queue=queue,
+            queue=CPU_REQUESTS if engine.hardware == "cpu" else gpu_queue,
             request={key: value for key, value in settled.items() if not key.startswith("callback_")},
             fingerprint=fingerprint,
             engine=EngineStamp(

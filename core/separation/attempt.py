@@ -102,7 +102,9 @@ class Attempt:
             return measure(audio["sample_rate"], blocks, report)
 
     def _separate(self, separator: Separator, selection: Selection, plan: Plan, start_frame: int) -> None:
-        mixture = DecodedMixture(self._open, self._longest_seconds, self._source.filename, plan.measurements)
+        mixture = DecodedMixture(
+            self._open, self._longest_seconds, self._source.filename, **plan.measurements.model_dump()
+        )
         start = _MEASURED + (_SEPARATED - _MEASURED) * start_frame / mixture.frames
 
         def report(done: int, steps: int) -> None:

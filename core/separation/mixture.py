@@ -38,32 +38,11 @@ class DecodedMixture:
     open_file: Callable[[], BinaryIO]
     longest_seconds: float
     filename: str
-    measurements: Measurements
-
-    @property
-    def sample_rate(self) -> int:
-        """Hz."""
-        return self.measurements.sample_rate
-
-    @property
-    def channels(self) -> int:
-        """1 or 2."""
-        return self.measurements.channels
-
-    @property
-    def frames(self) -> int:
-        """The exact length."""
-        return self.measurements.frames
-
-    @property
-    def mean(self) -> float:
-        """Of the downmix."""
-        return self.measurements.mean
-
-    @property
-    def standard_deviation(self) -> float:
-        """Of the downmix."""
-        return self.measurements.standard_deviation
+    sample_rate: int
+    channels: int
+    frames: int
+    mean: float
+    standard_deviation: float
 
     def blocks(self, start_frame: int = 0) -> Iterator[Block]:
         """Yield the samples ``[C, T]`` from ``start_frame`` on.

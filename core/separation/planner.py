@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from core.audio.formats import OUTPUT_FORMATS
 from core.errors import FieldError, InvalidRequest
 from core.files.source import Source
-from core.jobs.messages import CPU_REQUESTS, SEPARATION_REQUESTS
+from core.jobs.messages import SEPARATION_REQUESTS
 from core.jobs.model import Job, JobKind
 from core.jobs.planning import JobPlanner
 from core.ports import EngineInfo
@@ -65,7 +65,7 @@ class SeparationPlanner:
             options,
             job_id=job_id,
             kind=JobKind.SEPARATION,
-            queue=CPU_REQUESTS if engine.hardware == "cpu" else SEPARATION_REQUESTS,
+            gpu_queue=SEPARATION_REQUESTS,
             engine=engine,
             settled=settled,
             fingerprint=fingerprint,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from core.files.source import Source
 from core.files.sources import Sources
@@ -11,9 +11,6 @@ from core.jobs.model import Job
 from core.separation.planner import SeparationPlanner, check_format
 from core.separation.request import SeparationOptions, SeparationRequest
 from core.validation import fingerprint
-
-if TYPE_CHECKING:
-    from core.audio.stream import AudioInfo
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,8 @@ class Separations:
             source = self.sources.upload(request.upload_id)
         else:
             source = self.sources.blob(request.blob or "")
-        return self._plan(options, source, self.sources.look_at(source), job_id, fingerprint(request))
+        audio = self.sources.look_at(source)
+        return self.planner.plan(options, source, audio, job_id=job_id, fingerprint=fingerprint(request))
 
     def of_file(self, options: SeparationOptions, file: BinaryIO, filename: str, sha256: str, *, job_id: str) -> Job:
         """The job for a song that came with the request; it is kept in storage as long as the job's files.
@@ -46,13 +44,12 @@ class Separations:
         audio = self.sources.probe(file, filename)
         check_format(options, audio)
         source = self.sources.keep(file, filename, sha256, job_id=job_id, seconds=self.planner.input_seconds(options))
-        job = self._plan(options, source, audio, job_id, f"{fingerprint(options)}:{sha256}")
+        stamp = f"{fingerprint(options)}:{sha256}"
+        job = self.planner.plan(options, source, audio, job_id=job_id, fingerprint=stamp)
         return job.evolve(input_folder=source.name.rpartition("/")[0] + "/")
 
     def of_inbox(self, options: SeparationOptions, source: Source, *, job_id: str) -> Job:
         """The job for a file that was dropped into the inbox. Raises as ``of_stored``."""
         self.planner.check(options)
-        return self._plan(options, source, self.sources.look_at(source), job_id, fingerprint(options))
-
-    def _plan(self, options: SeparationOptions, source: Source, audio: AudioInfo, job_id: str, fingerprint: str) -> Job:
-        return self.planner.plan(options, source, audio, job_id=job_id, fingerprint=fingerprint)
+        audio = self.sources.look_at(source)
+        return self.planner.plan(options, source, audio, job_id=job_id, fingerprint=fingerprint(options))

@@ -19,11 +19,8 @@ from core.separation.request import SeparationOptions
 from core.settings import Settings
 from tests.clock import Clock
 from tests.contract.conftest import Account
-from tests.songs import decoded, encoded, level_db, song
-
-pytest.importorskip("demucs", reason="the demucs engine's packages are not installed")
-
 from tests.demucs_models import hybrid_transformer, save, save_bag
+from tests.songs import decoded, encoded, level_db, song
 
 SONG = song(2.5)
 Run = Callable[..., Job]

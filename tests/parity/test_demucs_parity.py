@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-
-pytest.importorskip("demucs", reason="the demucs engine's packages are not installed")
-
 import torch
 from demucs.demucs import Demucs
 
@@ -23,6 +19,7 @@ from core.engines.demucs.separator import DemucsSeparator
 from core.ports import SeparationSettings
 from core.storage.memory import MemoryBlobs
 from tests.demucs_models import (
+    ONE_HOT,
     SAMPLE_RATE,
     SOURCES,
     ArrayMixture,
@@ -31,21 +28,13 @@ from tests.demucs_models import (
     hybrid_transformer,
     loud,
     noise,
+    one_thread,  # noqa: F401 - a fixture that works by being here
     reference,
     save_bag,
     separated,
 )
 
 TOLERANCE = 1e-5  # a tenth of what the whole model is allowed: 3e-7 was measured on a level of 0.5
-ONE_HOT = [[float(row == column) for column in range(4)] for row in range(4)]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def time_domain(seed: int) -> Any:

@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.importorskip("demucs", reason="the demucs engine's packages are not installed")
-
 import torch
 
 from core.engines.demucs import models

@@ -8,15 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-pytest.importorskip("demucs", reason="the demucs engine's packages are not installed")
-
 import torch
 
 from core.engines.demucs.windows import SlidingInput
 from core.errors import EngineFailed
 from core.ports import SeparationSettings
 from tests.demucs_models import (
+    ONE_HOT,
     SOURCES,
     ArrayMixture,
     engine,
@@ -24,19 +22,10 @@ from tests.demucs_models import (
     hybrid_transformer,
     music,
     noise,
+    one_thread,  # noqa: F401 - a fixture that works by being here
     save_bag,
     separated,
 )
-
-ONE_HOT = [[float(row == column) for column in range(4)] for row in range(4)]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

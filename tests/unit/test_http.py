@@ -24,6 +24,7 @@ from functions.http.app import create_app
 from functions.http.dependencies import watch
 from functions.http.functions import ROUTES
 from functions.http.zip_stream import zip_stream
+from tests.songs import encoded, song
 
 
 def call(services: Services, method: str, path: str, **options: object) -> httpx.Response:
@@ -159,3 +160,12 @@ def test_a_zip_is_written_piece_by_piece() -> None:
         assert archive.testzip() is None
         assert archive.namelist() == ["a.wav", "b.wav"]
         assert len(archive.read("a.wav")) == 500_000
+
+
+def test_the_separation_service_calls_a_canceled_job_failed_and_says_so() -> None:
+    services = build(Settings.read({}), memory_storage())
+    created = call(services, "POST", "/api/jobs", files={"file": ("song.wav", encoded(song(0.5)))}).json()
+    assert created["status"] == "pending"
+    services.jobs.cancel(created["id"])
+    shown = call(services, "GET", f"/api/jobs/{created['id']}").json()
+    assert (shown["status"], shown["error_message"]) == ("failed", "canceled by the client")
