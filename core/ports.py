@@ -5,8 +5,9 @@ Adapters in ``core.storage`` and ``core.engines`` implement these; services see 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -28,36 +29,82 @@ Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True)
-class EngineInfo:
-    """What a client, the queue and the licence check must know of an engine before it is loaded.
+class ModelInfo:
+    """What a client and the licence check must know of a model before it is loaded.
 
     Attributes:
+        loader: the library that loads it.
         sample_rate: Hz; ``None`` if it works at whatever rate its input has.
         longest_seconds: the most it makes or takes; ``None`` if it sets no limit of its own.
-        stems: what it can make or tell apart; a model of its own may have others.
+        stems: what it can make or tell apart.
+        options: the names of the parameters that it understands, beyond those that every engine of its task does.
+        memory_bytes: about what it holds once it is loaded, in float32.
+        weights: the name under which they are published; ``None`` if there are none, or they are the operator's own.
+        weights_licence: ``None`` if there are none.
+    """
+
+    name: str
+    loader: str
+    sample_rate: int | None
+    channels: int
+    longest_seconds: float | None
+    stems: tuple[str, ...]
+    commercial_use: bool
+    options: tuple[str, ...] = ()
+    memory_bytes: int = 0
+    weights: str | None = None
+    weights_licence: str | None = None
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """What a client and the queue must know of an engine before it is loaded.
+
+    Attributes:
+        licence: of its code.
         seconds_per_audio_second: the rough cost of one stem made, or one mixture separated, for the estimate shown.
-        models: the models that it knows by name, and the stems of each; the first is the default.
+        models: the models that it knows by name; the first is the default.
     """
 
     name: str
     version: str
     task: Literal["generation", "separation"]
     hardware: Literal["cpu", "gpu"]
-    sample_rate: int | None
-    channels: int
-    longest_seconds: float | None
-    stems: tuple[str, ...]
     licence: str
-    weights: str | None
-    weights_licence: str | None
-    commercial_use: bool
     seconds_per_audio_second: float
-    models: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    models: tuple[ModelInfo, ...]
+
+    @property
+    def default(self) -> ModelInfo:
+        """The model of a request that names none."""
+        return self.models[0]
+
+    @property
+    def takes_own_weights(self) -> bool:
+        """Whether an operator may add models: an engine that has no weights at all takes none."""
+        return self.default.weights_licence is not None
+
+    def model(self, name: str | None) -> ModelInfo:
+        """The model of this name; of an operator's own, nothing is known, and so it is not for commercial use."""
+        for model in self.models:
+            if name in (None, model.name):
+                return model
+        return replace(
+            self.default, name=name or "", weights=None, weights_licence="unknown", commercial_use=False, stems=()
+        )
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Audio that a request brings along: float32 ``[C, T]``, full scale ±1, at ``sample_rate`` Hz."""
+
+    samples: Block
+    sample_rate: int
 
 
 @dataclass(frozen=True)
 class StemRequest:
-    """One stem to generate.
+    """One stem to generate. An engine passes over what its model's ``options`` do not name.
 
     Attributes:
         stem_type: ``drums``, ``bass``, ``guitar``, ``vocals``, ``piano``, ``synth`` or ``other``.
@@ -68,6 +115,13 @@ class StemRequest:
         description: the text condition, for engines that take one.
         temperature: 0 to 2; how far a take strays from the plain pattern.
         seed: the same request and seed give the same samples.
+        negative_description: what it should not sound like.
+        guidance_scale: 1 to 20, how closely to follow the description; 1 is no guidance, ``None`` the model's default.
+        top_k: only the most likely tokens are drawn from, so many of them; 0 for all, ``None`` the default.
+        top_p: only the most likely tokens are drawn from that come to this probability; 0 for ``top_k`` to decide.
+        steps: of the diffusion, 10 to 500; ``None`` for the default.
+        audio_prompt: what the stem goes on from; it is not part of the stem.
+        melody: what the stem's melody follows.
     """
 
     stem_type: str
@@ -78,17 +132,56 @@ class StemRequest:
     description: str
     temperature: float
     seed: int
+    negative_description: str = ""
+    guidance_scale: float | None = None
+    top_k: int | None = None
+    top_p: float = 0.0
+    steps: int | None = None
+    audio_prompt: Recording | None = None
+    melody: Recording | None = None
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The next samples ``[C, T]`` of one of the stems that were asked for, by its place among the requests."""
+
+    stem: int
+    block: Block
+
+
+class Renderer(Protocol):
+    """A model that is loaded, and makes stems out of nothing but requests.
+
+    Attributes:
+        sample_rate: Hz, of its blocks.
+        channels: 1 or 2.
+        weights: SHA-256 of the weights in hexadecimal; ``None`` if it has none.
+    """
+
+    sample_rate: int
+    channels: int
+    weights: str | None
+
+    def render(self, requests: Sequence[StemRequest], step: Callable[[float], None]) -> Iterator[Piece]:
+        """Yield each stem's blocks in order, ``round(duration_seconds * sample_rate)`` frames in all.
+
+        Stems may come one after the other or side by side, each piece as soon as it is made. ``step`` is told often
+        which share of the work is done, 0 to 1; what it raises ends the run, and closing the iterator does. A stem's
+        samples do not depend on the others that it is made with. Raises ``EngineFailed``.
+        """
+        ...
 
 
 class GenerationEngine(Protocol):
-    """Makes stems out of nothing but a request."""
+    """Makes stems."""
 
     info: EngineInfo
 
-    def render(self, request: StemRequest) -> Iterator[Block]:
-        """Yield the stem in blocks ``[C, T]``, in order, ``round(duration_seconds * sample_rate)`` frames in all.
+    def load(self, model: str | None, wait: Callable[[], None]) -> AbstractContextManager[Renderer]:
+        """The model of this name, ``None`` for the default: loaded at its first use, kept warm, held while in use.
 
-        The caller may stop between any two blocks; the engine holds no more than a few blocks in memory.
+        ``wait`` is called now and then while others' models leave no room for it; what it raises ends the wait.
+        Raises ``EngineUnavailable``, ``ModelNotFound`` or ``ChecksumMismatch``.
         """
         ...
 
@@ -194,6 +287,10 @@ class Engines(Protocol):
 
     def loaded(self) -> set[str]:
         """The names of the engines that this process has loaded."""
+        ...
+
+    def loaded_models(self, engine: str) -> dict[str, str | None]:
+        """The models of an engine that this process keeps warm, each with the SHA-256 of its weights."""
         ...
 
     def gpu_available(self) -> bool:

@@ -2,60 +2,124 @@
 
 from __future__ import annotations
 
-from core.ports import EngineInfo
+from core.ports import EngineInfo, ModelInfo
+
+_SEVEN = ("drums", "bass", "guitar", "vocals", "piano", "synth", "other")
+_FOUR = ("drums", "bass", "other", "vocals")
+_SIX = (*_FOUR, "guitar", "piano")
 
 SYNTH = EngineInfo(
     name="synth",
     version="1",
     task="generation",
     hardware="cpu",
-    sample_rate=44100,
-    channels=2,
-    longest_seconds=600,
-    stems=("drums", "bass", "guitar", "vocals", "piano", "synth", "other"),
     licence="MIT",
-    weights=None,
-    weights_licence=None,
-    commercial_use=True,
     seconds_per_audio_second=1 / 300,  # what bench/synth.py asks of every stem
+    models=(ModelInfo("synth", "numpy", 44100, 2, 600, _SEVEN, commercial_use=True),),
 )
 
-_FOUR = ("drums", "bass", "other", "vocals")
+
+def _musicgen(name: str, weights: str, parameters_million: int, channels: int = 1, melody: bool = False) -> ModelInfo:
+    """A model of Meta's; its size is that of its parameters in float32, of its codec and of T5 base."""
+    options = ("prompt", "temperature", "guidance_scale", "top_k", "top_p", "audio_prompt")
+    return ModelInfo(
+        name=name,
+        loader="audiocraft or transformers",
+        sample_rate=32000,
+        channels=channels,
+        longest_seconds=600,
+        stems=_SEVEN,
+        commercial_use=False,
+        options=(*options, "melody") if melody else options,
+        memory_bytes=(parameters_million + 170) * 4 * 1_000_000,
+        weights=weights,
+        weights_licence="CC-BY-NC-4.0",
+    )
+
+
+MUSICGEN = EngineInfo(
+    name="musicgen",
+    version="1",
+    task="generation",
+    hardware="gpu",
+    licence="MIT",
+    seconds_per_audio_second=10.0,
+    models=(
+        _musicgen("small", "facebook/musicgen-small", 420),
+        _musicgen("medium", "facebook/musicgen-medium", 1500),
+        _musicgen("large", "facebook/musicgen-large", 3300),
+        _musicgen("stereo-small", "facebook/musicgen-stereo-small", 440, channels=2),
+        _musicgen("stereo-medium", "facebook/musicgen-stereo-medium", 1500, channels=2),
+        _musicgen("stereo-large", "facebook/musicgen-stereo-large", 3300, channels=2),
+        _musicgen("melody", "facebook/musicgen-melody", 1500, melody=True),
+        _musicgen("stereo-melody", "facebook/musicgen-stereo-melody", 1500, channels=2, melody=True),
+    ),
+)
+
+STABLE_AUDIO = EngineInfo(
+    name="stable_audio",
+    version="1",
+    task="generation",
+    hardware="gpu",
+    licence="Apache-2.0",
+    seconds_per_audio_second=10.0,
+    models=(
+        ModelInfo(
+            name="open-1.0",
+            loader="diffusers",
+            sample_rate=44100,
+            channels=2,
+            longest_seconds=47,
+            stems=_SEVEN,
+            commercial_use=False,  # free below a revenue of a million dollars a year; above it a contract is needed
+            options=("prompt", "negative_prompt", "guidance_scale", "steps"),
+            memory_bytes=1_320_000_000 * 4,
+            weights="stabilityai/stable-audio-open-1.0",
+            weights_licence="Stability AI Community License",
+        ),
+    ),
+)
 
 SPECTRAL = EngineInfo(
     name="spectral",
     version="1",
     task="separation",
     hardware="cpu",
-    sample_rate=None,
-    channels=2,
-    longest_seconds=None,
-    stems=_FOUR,
     licence="MIT",
-    weights=None,
-    weights_licence=None,
-    commercial_use=True,
     seconds_per_audio_second=1 / 30,  # half of what bench/spectral.py asks of the engine: decoding and files are extra
+    models=(ModelInfo("spectral", "numpy", None, 2, None, _FOUR, commercial_use=True),),
 )
+
+
+def _demucs(name: str, parameters_million: int, stems: tuple[str, ...] = _FOUR) -> ModelInfo:
+    return ModelInfo(
+        name=name,
+        loader="demucs",
+        sample_rate=44100,
+        channels=2,
+        longest_seconds=None,
+        stems=stems,
+        commercial_use=False,
+        options=("shifts", "overlap"),
+        memory_bytes=parameters_million * 4 * 1_000_000,
+        weights=name,
+        weights_licence="research only",
+    )
+
 
 DEMUCS = EngineInfo(
     name="demucs",
     version="4.1.0",
     task="separation",
     hardware="gpu",
-    sample_rate=44100,
-    channels=2,
-    longest_seconds=None,
-    stems=_FOUR,
     licence="MIT",
-    weights="htdemucs",
-    weights_licence="research only",
-    commercial_use=False,
     seconds_per_audio_second=0.5,  # above what bench/demucs.py measures in float32 on two cores; a GPU needs far less
-    models={
-        "htdemucs": _FOUR,
-        "htdemucs_ft": _FOUR,
-        "htdemucs_6s": ("drums", "bass", "other", "vocals", "guitar", "piano"),
-        "mdx_extra": _FOUR,
-    },
+    models=(
+        _demucs("htdemucs", 42),
+        _demucs("htdemucs_ft", 4 * 42),
+        _demucs("htdemucs_6s", 27, _SIX),
+        _demucs("mdx_extra", 4 * 83),
+    ),
 )
+
+CATALOGUE = (SYNTH, MUSICGEN, STABLE_AUDIO, SPECTRAL, DEMUCS)

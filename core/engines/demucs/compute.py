@@ -41,7 +41,7 @@ class Compute:
         on_gpu = device.startswith("cuda")
         if on_gpu and not torch.cuda.is_available():
             raise EngineUnavailable(f"TORCH_DEVICE is {device}, and torch finds no GPU: set it to auto or cpu")
-        if precision == "auto":
+        if precision in ("auto", "int8"):  # int8 means language models; convolutions gain nothing by it here
             precision = "float16" if on_gpu else "float32"
         free_bytes = torch.cuda.mem_get_info(device)[0] if on_gpu else 0
         return cls(device, precision, min(free_bytes / _BYTES_PER_SECOND, _LONGEST_BATCH_SECONDS))
