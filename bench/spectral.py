@@ -13,7 +13,7 @@ import numpy as np
 from bench.report import Goal, Section, Table
 from bench.synth import request_for
 from core.engines.spectral.engine import SpectralEngine
-from core.engines.synth.engine import SynthEngine
+from core.engines.synth.engine import synthesise
 from core.ports import SeparationSettings
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class LoopedMixture:
 
 def _played(stem_type: str) -> Block:
     """One instrument, ``[2, T]``."""
-    return np.concatenate(list(SynthEngine().render(request_for(stem_type, "rock", LOOP_SECONDS))), axis=1)
+    return np.concatenate(list(synthesise(request_for(stem_type, "rock", LOOP_SECONDS))), axis=1)
 
 
 def separate(mixture: LoopedMixture) -> int:

@@ -12,7 +12,7 @@ from bench.report import Goal, Section, Table
 from core.audio.spool import Spool
 from core.audio.wav import encode_wav
 from core.audio.waveform import gain_for_peak
-from core.engines.synth.engine import SynthEngine
+from core.engines.synth.engine import SynthEngine, synthesise
 from core.ports import StemRequest
 
 STEMS = ("drums", "bass", "guitar", "vocals", "piano", "synth", "other")
@@ -37,18 +37,18 @@ def request_for(stem_type: str, style: str, duration_seconds: float) -> StemRequ
 
 def render(request: StemRequest) -> int:
     """Render and drop the blocks; the frames."""
-    return sum(block.shape[1] for block in SynthEngine().render(request))
+    return sum(block.shape[1] for block in synthesise(request))
 
 
 def deliver(request: StemRequest) -> int:
     """What a worker does with a stem: render, bring to its peak, encode, hash; the bytes."""
-    info = SynthEngine.info
+    engine = SynthEngine()
     digest, size_bytes = hashlib.sha256(), 0
-    with Spool(info.channels) as spool:
-        for block in SynthEngine().render(request):
+    with Spool(engine.channels) as spool:
+        for block in synthesise(request):
             spool.append(block)
         levelled = spool.blocks(gain_for_peak(spool.peak, PEAK))
-        for piece in encode_wav(levelled, spool.frames, info.sample_rate, info.channels):
+        for piece in encode_wav(levelled, spool.frames, engine.sample_rate, engine.channels):
             digest.update(piece)
             size_bytes += len(piece)
     return size_bytes

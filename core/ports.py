@@ -185,6 +185,10 @@ class GenerationEngine(Protocol):
         """
         ...
 
+    def loaded(self) -> dict[str, str | None]:
+        """The models that are kept warm, each with the SHA-256 of its weights."""
+        ...
+
 
 @dataclass(frozen=True)
 class SeparationSettings:
@@ -277,6 +281,10 @@ class SeparationEngine(Protocol):
         """
         ...
 
+    def loaded(self) -> dict[str, str | None]:
+        """The models that are kept warm, each with the SHA-256 of its weights."""
+        ...
+
 
 class Engines(Protocol):
     """The engines that this installation knows."""
@@ -285,12 +293,8 @@ class Engines(Protocol):
         """Every engine, whether it is loaded or not."""
         ...
 
-    def loaded(self) -> set[str]:
-        """The names of the engines that this process has loaded."""
-        ...
-
-    def loaded_models(self, engine: str) -> dict[str, str | None]:
-        """The models of an engine that this process keeps warm, each with the SHA-256 of its weights."""
+    def loaded(self) -> dict[str, dict[str, str | None]]:
+        """The models that this process keeps warm, by engine, each with the SHA-256 of its weights."""
         ...
 
     def gpu_available(self) -> bool:

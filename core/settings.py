@@ -102,7 +102,7 @@ class Settings(BaseModel):
     torch_device: str = Field("auto", description="auto, cpu, cuda or cuda:1; auto takes a GPU where there is one")
     torch_precision: Literal["auto", "float32", "bfloat16", "float16", "int8"] = Field(
         "auto",
-        description="What models compute in; auto is float16 on a GPU, float32 elsewhere; int8 is for musicgen on a CPU",
+        description="What models compute in; auto is float16 on a GPU, else float32; int8 is for musicgen on a CPU",
     )
     model_memory_bytes: int = Field(
         0, ge=0, description="The most that warm generation models may hold together; 0 is half of what the device has"

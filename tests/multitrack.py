@@ -17,13 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.audio.waveform import db_to_gain
-from core.engines.synth.engine import SynthEngine
+from core.engines.catalogue import SYNTH
+from core.engines.synth.engine import synthesise
 from core.engines.synth.mixing import pan_gains
 from core.ports import StemRequest
 
 Audio = NDArray[np.float32]
 
-SAMPLE_RATE = SynthEngine.info.sample_rate or 0
+SAMPLE_RATE = SYNTH.default.sample_rate or 0
 SOURCES = ("drums", "bass", "other", "vocals")
 LEVEL_DB, ACCOMPANIMENT_DB = -18.0, -21.0
 
@@ -53,7 +54,7 @@ class Song:
         request = StemRequest(
             stem_type, self.duration_seconds, self.tempo_bpm, self.style, self.chords, "", self.temperature, self.seed
         )
-        return np.concatenate(list(SynthEngine().render(request)), axis=1)
+        return np.concatenate(list(synthesise(request)), axis=1)
 
     def _leaning(self, stem_type: str, pan: float) -> Audio:
         return self._played(stem_type) * pan_gains(pan, 1.0)

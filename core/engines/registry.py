@@ -8,13 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-from core.engines.catalogue import DEMUCS, SPECTRAL, SYNTH
+from core.engines.catalogue import CATALOGUE, DEMUCS, SPECTRAL, SYNTH
 from core.engines.devices import gpu_available
 from core.errors import EngineUnavailable
 from core.ports import Blobs, EngineInfo, GenerationEngine, SeparationEngine
 from core.settings import Settings
-
-_CATALOGUE = (SYNTH, SPECTRAL, DEMUCS)
 
 
 class EngineRegistry:
@@ -27,10 +25,10 @@ class EngineRegistry:
         self._lock = threading.Lock()
 
     def catalogue(self) -> list[EngineInfo]:
-        return list(_CATALOGUE)
+        return list(CATALOGUE)
 
-    def loaded(self) -> set[str]:
-        return {name for name, engine in self._loaded.items() if getattr(engine, "warm", True)}
+    def loaded(self) -> dict[str, dict[str, str | None]]:
+        return {name: models for name, engine in self._loaded.copy().items() if (models := engine.loaded())}
 
     def gpu_available(self) -> bool:
         return gpu_available()

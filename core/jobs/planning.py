@@ -10,7 +10,7 @@ from core.errors import FieldError, InvalidRequest, LicenceRefused
 from core.jobs.messages import CPU_REQUESTS
 from core.jobs.model import Callback, EngineStamp, Job, JobKind
 from core.jobs.request import JobRequest
-from core.ports import Clock, EngineInfo, Engines
+from core.ports import Clock, EngineInfo, Engines, ModelInfo
 from core.settings import Settings
 from core.webhooks.address_guard import check_callback_url
 
@@ -26,17 +26,28 @@ class JobPlanner:
     def engine(self, request: JobRequest, task: str, default: str) -> EngineInfo:
         """The engine for ``task`` that the request names, or ``default``.
 
-        Raises ``InvalidRequest`` if there is none of this name, ``LicenceRefused`` if its weights forbid the use.
+        Raises ``InvalidRequest`` if there is none of this name.
         """
         name = request.engine or default
         known = {info.name: info for info in self.engines.catalogue() if info.task == task}
         if name not in known:
             detail = f"there is no {task} engine {name!r}; there is {', '.join(sorted(known))}"
             raise InvalidRequest([FieldError("/engine", detail)])
-        engine = known[name]
-        if request.use == "commercial" and not engine.commercial_use:
-            raise LicenceRefused(f"the weights of {name} are licensed as {engine.weights_licence}: no commercial use")
-        return engine
+        return known[name]
+
+    def model(self, request: JobRequest, engine: EngineInfo, name: str | None) -> ModelInfo:
+        """The engine's model of this name, ``None`` for its default.
+
+        Raises ``InvalidRequest`` if there can be none of this name, ``LicenceRefused`` if its weights forbid the use.
+        """
+        model = engine.model(name)
+        if model not in engine.models and not engine.takes_own_weights:
+            raise InvalidRequest([FieldError("/model", f"{engine.name} has no models to choose from; leave it out")])
+        if request.use == "commercial" and not model.commercial_use:
+            raise LicenceRefused(
+                f"the weights of {engine.name} {model.name} are licensed as {model.weights_licence}: no commercial use"
+            )
+        return model
 
     def check(self, request: JobRequest) -> None:
         """Raise ``InvalidRequest`` if its callback or its retention does not fit."""
@@ -45,14 +56,13 @@ class JobPlanner:
 
     def job(
         self, request: JobRequest, *, job_id: str, kind: JobKind, gpu_queue: str, engine: EngineInfo,
-        settled: dict[str, Any], fingerprint: str, folder: str, estimated_seconds: float, model: str | None = None,
+        model: ModelInfo, settled: dict[str, Any], fingerprint: str, folder: str, estimated_seconds: float,
         payload: str = "standard",
     ) -> Job:  # fmt: skip
         """The job for ``request``; ``settled`` is the request with everything that was left open filled in.
 
         Its message takes ``gpu_queue`` if the engine needs a GPU, else the queue of all that do not.
-        ``model`` names the weights, where the engine has several. The files go to
-        ``{audio_file_id}/{folder}/{job_id}/``. Raises ``InvalidRequest``.
+        The files go to ``{audio_file_id}/{folder}/{job_id}/``. Raises ``InvalidRequest``.
         """
         now = self.clock()
         retention = self.retention_seconds(request)
@@ -64,7 +74,10 @@ class JobPlanner:
             request={key: value for key, value in settled.items() if not key.startswith("callback_")},
             fingerprint=fingerprint,
             engine=EngineStamp(
-                name=engine.name, version=engine.version, weights=model or engine.weights, licence=engine.licence
+                name=engine.name,
+                version=engine.version,
+                weights=model.name if model.weights_licence else None,
+                licence=engine.licence,
             ),
             audio_file_id=audio_file_id,
             folder=f"{audio_file_id}/{folder}/{job_id}/",

@@ -12,7 +12,7 @@ from core.files.source import Source
 from core.jobs.messages import SEPARATION_REQUESTS
 from core.jobs.model import Job, JobKind
 from core.jobs.planning import JobPlanner
-from core.ports import EngineInfo
+from core.ports import EngineInfo, ModelInfo
 from core.separation.request import SeparationOptions
 from core.separation.selection import check_stems
 
@@ -30,19 +30,17 @@ class SeparationPlanner:
     planner: JobPlanner
     draw_seed: Callable[[], int]
 
-    def check(self, options: SeparationOptions) -> EngineInfo:
-        """The engine for ``options``, so far as they can be judged without the song.
+    def check(self, options: SeparationOptions) -> tuple[EngineInfo, ModelInfo]:
+        """The engine and the model for ``options``, so far as they can be judged without the song.
 
         Raises ``InvalidRequest`` or ``LicenceRefused``.
         """
         self.planner.check(options)
         engine = self.planner.engine(options, "separation", self.planner.settings.default_separation_engine)
-        model = options.model or next(iter(engine.models), None)
-        if options.model is None or model in engine.models:
-            check_stems(options, engine.models.get(model or "", engine.stems), engine.name)
-        elif not engine.models:
-            raise InvalidRequest([FieldError("/model", f"{engine.name} has no models to choose from; leave it out")])
-        return engine
+        model = self.planner.model(options, engine, options.model)
+        if model.stems:
+            check_stems(options, model.stems, engine.name)
+        return engine, model
 
     def input_seconds(self, options: SeparationOptions) -> float:
         """How long a song that came with its request may be needed: to wait and to run, and for a retry after that."""
@@ -52,11 +50,11 @@ class SeparationPlanner:
         self, options: SeparationOptions, source: Source, audio: AudioInfo, *, job_id: str, fingerprint: str
     ) -> Job:
         """The job that separates ``source``. Raises ``InvalidRequest`` or ``LicenceRefused``."""
-        engine = self.check(options)
+        engine, model = self.check(options)
         check_format(options, audio)
         settled = options.model_dump(mode="json") | {
             "engine": engine.name,
-            "model": options.model or next(iter(engine.models), None),
+            "model": model.name if engine.takes_own_weights else None,
             "random_seed": self.draw_seed() if options.random_seed is None else options.random_seed,
             "source": source.model_dump(),
             "audio": asdict(audio),
@@ -67,11 +65,11 @@ class SeparationPlanner:
             kind=JobKind.SEPARATION,
             gpu_queue=SEPARATION_REQUESTS,
             engine=engine,
+            model=model,
             settled=settled,
             fingerprint=fingerprint,
             folder="separated",
             estimated_seconds=_estimate(options, engine, audio),
-            model=settled["model"],
         )
 
 
@@ -84,6 +82,6 @@ def check_format(options: SeparationOptions, audio: AudioInfo) -> None:
 
 
 def _estimate(options: SeparationOptions, engine: EngineInfo, audio: AudioInfo) -> float:
-    passes = max(options.shifts, 1) if engine.models else 1
+    passes = max(options.shifts, 1) if "shifts" in engine.default.options else 1
     seconds = (audio.duration_seconds or 0.0) * engine.seconds_per_audio_second * passes
     return round(_OVERHEAD_SECONDS + seconds, 1)

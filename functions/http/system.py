@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from core.errors import StorageUnavailable
+from core.ports import EngineInfo, Engines
 from functions.http.dependencies import ServicesDep
 
 router = APIRouter(tags=["system"])
@@ -29,6 +30,20 @@ def readyz(services: ServicesDep) -> dict[str, str]:
 
 @router.get("/v1/engines")
 def list_engines(services: ServicesDep) -> dict[str, Any]:
-    """The engines there are, what they make, what their licences allow, and whether this process has loaded them."""
-    loaded = services.engines.loaded()
-    return {"engines": [{**asdict(info), "loaded": info.name in loaded} for info in services.engines.catalogue()]}
+    """The engines and models there are, what they make, what their licences allow, and what this process has loaded.
+
+    `sha256` is of the weights, once they are loaded.
+    """
+    return {"engines": [_described(info, services.engines) for info in services.engines.catalogue()]}
+
+
+def _described(info: EngineInfo, engines: Engines) -> dict[str, Any]:
+    loaded = engines.loaded().get(info.name, {})
+    known = {model.name for model in info.models}
+    models = [*info.models, *(info.model(name) for name in loaded if name not in known)]
+    return asdict(info) | {
+        "loaded": bool(loaded),
+        "models": [
+            asdict(model) | {"loaded": model.name in loaded, "sha256": loaded.get(model.name)} for model in models
+        ],
+    }

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.synth.engine import SynthEngine
+from core.engines.synth.engine import synthesise
 from core.ports import StemRequest
 
 SAMPLE_RATE = 44100
@@ -32,7 +32,7 @@ def request(
 
 def rendered(stem: StemRequest) -> Audio:
     """The whole stem, ``[2, T]``."""
-    return np.concatenate(list(SynthEngine().render(stem)), axis=1)
+    return np.concatenate(list(synthesise(stem)), axis=1)
 
 
 def mono(audio: Audio) -> Mono:

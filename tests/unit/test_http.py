@@ -126,8 +126,8 @@ def test_a_stream_ends_when_its_job_is_deleted(services: Services) -> None:
 
 def test_health_tells_of_what_is_loaded() -> None:
     class Engines(EngineRegistry):
-        def loaded(self) -> set[str]:
-            return {"musicgen"}
+        def loaded(self) -> dict[str, dict[str, str | None]]:
+            return {"musicgen": {"small": "0" * 64}}
 
         def gpu_available(self) -> bool:
             return True
@@ -136,13 +136,19 @@ def test_health_tells_of_what_is_loaded() -> None:
     health = call(services, "GET", "/health").json()
     assert (health["services"]["musicgen"], health["services"]["stable_audio"]) == ("loaded", "not_loaded")
     assert health["gpu_available"] is True
+    listed = {engine["name"]: engine for engine in call(services, "GET", "/v1/engines").json()["engines"]}
+    assert listed["musicgen"]["loaded"] is True
+    assert {model["name"]: model["sha256"] for model in listed["musicgen"]["models"] if model["loaded"]} == {
+        "small": "0" * 64
+    }
+    assert listed["stable_audio"]["loaded"] is False
 
 
 def test_an_engine_is_loaded_at_its_first_use() -> None:
     engines = EngineRegistry(Settings.read({}), MemoryBlobs())
-    assert engines.loaded() == set()
+    assert engines.loaded() == {}
     assert engines.generation("synth") is engines.generation("synth")
-    assert engines.loaded() == {"synth"}
+    assert engines.loaded() == {"synth": {"synth": None}}
 
 
 def test_a_zip_is_written_piece_by_piece() -> None:

@@ -162,7 +162,7 @@ def same_partial(first: Mono, second: Mono) -> float:
 
 
 def test_names_its_sources_in_the_order_of_its_blocks() -> None:
-    assert SEPARATOR.sources == SOURCES == SpectralEngine.info.stems
+    assert SEPARATOR.sources == SOURCES == SpectralEngine.info.default.stems
     assert SEPARATOR.complete
     assert SEPARATOR.weights is None
 

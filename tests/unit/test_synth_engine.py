@@ -6,8 +6,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from core.engines.synth.engine import SynthEngine
+from core.engines.synth.engine import SynthEngine, synthesise
 from core.engines.synth.mixing import SoundCache
+from core.errors import ModelNotFound
 from core.theory.chords import ChordError
 from tests.unit.synth_measures import SAMPLE_RATE, STEMS, STYLES, distance, excerpt, mono, rendered, request
 
@@ -63,9 +64,8 @@ def test_any_whole_number_is_a_seed(seed: int) -> None:
 
 
 def test_stems_of_one_seed_stay_in_time_and_takes_side_by_side_do_not_mix() -> None:
-    engine = SynthEngine()
     alone = rendered(request("piano", 4, temperature=1.0))
-    together = zip(engine.render(request("piano", 4, temperature=1.0)), engine.render(request("drums", 4)), strict=True)
+    together = zip(synthesise(request("piano", 4, temperature=1.0)), synthesise(request("drums", 4)), strict=True)
     np.testing.assert_array_equal(np.concatenate([piano for piano, _ in together], axis=1), alone)
 
 
@@ -79,7 +79,7 @@ def test_stereo_survives_the_sum_to_mono(stem: str) -> None:
 
 @pytest.mark.parametrize("stem", STEMS)
 def test_no_click_where_blocks_meet(stem: str) -> None:
-    blocks = list(SynthEngine().render(request(stem, 12, 97, "ballad", temperature=1.0)))
+    blocks = list(synthesise(request(stem, 12, 97, "ballad", temperature=1.0)))
     audio = mono(np.concatenate(blocks, axis=1))
     steps = np.abs(np.diff(audio))
     for border in np.cumsum([block.shape[1] for block in blocks])[:-1]:
@@ -96,7 +96,7 @@ def test_no_click_where_bars_meet(stem: str) -> None:
 
 
 def test_the_caller_may_stop_between_blocks() -> None:
-    started = SynthEngine().render(request("drums", 600, temperature=1.0))
+    started = synthesise(request("drums", 600, temperature=1.0))
     assert [block.shape for block in itertools.islice(started, 2)] == [(2, 65536)] * 2
     started.close()  # type: ignore[attr-defined]  # a generator, as callers that stop early rely on
     assert next(started, None) is None
@@ -106,7 +106,7 @@ def test_the_caller_may_stop_between_blocks() -> None:
 def test_memory_is_flat(stem: str) -> None:
     def heap_peak(duration_seconds: float) -> int:
         tracemalloc.start()
-        for block in SynthEngine().render(request(stem, duration_seconds, temperature=1.0)):
+        for block in synthesise(request(stem, duration_seconds, temperature=1.0)):
             assert block.shape[1] <= 65536
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
@@ -130,14 +130,32 @@ def test_the_cache_forgets_the_longest_unused_and_makes_it_again() -> None:
 
 def test_a_bad_request_is_refused_at_the_call() -> None:
     with pytest.raises(ValueError, match="unknown stem type"):
-        SynthEngine().render(request("kazoo"))
+        synthesise(request("kazoo"))
     with pytest.raises(ChordError):
-        SynthEngine().render(request("bass", chords=("Q",)))
+        synthesise(request("bass", chords=("Q",)))
 
 
 def test_it_says_what_it_is() -> None:
     info = SynthEngine.info
     assert (info.name, info.task, info.hardware) == ("synth", "generation", "cpu")
-    assert (info.sample_rate, info.channels, info.longest_seconds) == (44100, 2, 600)
-    assert info.commercial_use
-    assert info.weights is None
+    model = info.default
+    assert (model.sample_rate, model.channels, model.longest_seconds) == (44100, 2, 600)
+    assert model.commercial_use
+    assert model.weights is None
+
+
+def test_it_renders_several_stems_one_after_the_other_and_says_how_far_it_is() -> None:
+    wanted = [request("piano", 2), request("drums", 1)]
+    shares: list[float] = []
+    with SynthEngine().load(None, lambda: None) as renderer:
+        pieces = list(renderer.render(wanted, shares.append))
+    for index, stem in enumerate(wanted):
+        whole = np.concatenate([piece.block for piece in pieces if piece.stem == index], axis=1)
+        np.testing.assert_array_equal(whole, rendered(stem))
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+
+
+def test_it_has_no_other_model() -> None:
+    with pytest.raises(ModelNotFound, match="leave it out"):
+        SynthEngine().load("large", lambda: None)

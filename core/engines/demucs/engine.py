@@ -34,10 +34,8 @@ class DemucsEngine:
         self._warm: tuple[str, Bag, Compute] | None = None
         self._lock = threading.Lock()
 
-    @property
-    def warm(self) -> bool:
-        """Whether a model is loaded."""
-        return self._warm is not None
+    def loaded(self) -> dict[str, str | None]:
+        return {warm[0]: warm[1].digest} if (warm := self._warm) else {}
 
     def load(self, settings: SeparationSettings) -> Separator:
         """The model that ``settings`` name. Raises ``EngineUnavailable``, ``ModelNotFound`` or ``ChecksumMismatch``."""

@@ -4,7 +4,7 @@ The architecture is that of Copet et al., "Simple and Controllable Music Generat
 the codes of EnCodec, one embedding and one head a codebook, sinusoidal positions, the codebooks delayed against each
 other, and text by cross-attention (or, in the melody models, before the sequence).
 
-Shapes: B rows, K codebooks, T frames, C width, F width of the feed-forward layers, L tokens of text, V codes a codebook.
+Shapes: B rows, K codebooks, T frames, C width, F width of the feed-forward layers, L tokens of text, V codes each.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from core.ports import Block, Recording
 
     Codes = NDArray[np.int64]
-    """Codes of EnCodec, ``[K, T]``, each from 0 to V − 1."""
+    """Codes of EnCodec, ``[K, T]``, each below V."""
 
 
 @dataclass(frozen=True)

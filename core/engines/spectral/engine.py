@@ -35,6 +35,9 @@ class SpectralEngine:
             raise ModelNotFound(f"the spectral engine works by rules and has no model {settings.model!r}: leave it out")
         return SpectralSeparator()
 
+    def loaded(self) -> dict[str, str | None]:
+        return {self.info.default.name: None}
+
 
 class SpectralSeparator:
     """Works in pieces of 8 s that lie on a grid from the mixture's first frame.
@@ -42,7 +45,7 @@ class SpectralSeparator:
     So a run that begins anywhere computes the same pieces as one from the start, and gives the same samples.
     """
 
-    sources: tuple[str, ...] = SPECTRAL.stems
+    sources: tuple[str, ...] = SPECTRAL.default.stems
     complete: bool = True
     weights: str | None = None
 
@@ -70,7 +73,7 @@ class SpectralSeparator:
 
 def _separated(window: Block, begin: int, end: int, grid: Grid, chunks: ChunkSeparator) -> StemBlock:
     """The frames of a piece from ``begin`` to ``end``, computed in those of its chunks that hold any of them."""
-    stems = np.empty((len(SPECTRAL.stems), len(window), grid.piece), np.float32)
+    stems = np.empty((len(SPECTRAL.default.stems), len(window), grid.piece), np.float32)
     for first in range(begin // grid.chunk * grid.chunk, end, grid.chunk):
         heard = window[:, first : first + grid.chunk + 2 * grid.margin]
         stems[:, :, first : first + grid.chunk] = chunks.separate(heard)
