@@ -38,6 +38,7 @@ StemworksError
 │   │   ├── ModelNotFound        the engine knows no model of this name, or has no weights for it
 │   │   └── ChecksumMismatch     the weights are not the ones that were pinned
 │   └── EngineFailed             broke while it made sound
+│       └── NotFinite            made samples, or odds, that are no numbers: another attempt would, too
 ├── AttemptStopped               not a failure of the work: it was told to stop
 │   ├── CancelRequested
 │   ├── LeaseLost                another attempt, or nobody, owns the job now
@@ -346,6 +347,14 @@ class EngineFailed(EngineError):
     type = "engine-failed"
     next_step = "Retry the job; another seed or shorter duration may help."
     retryable = True
+
+
+class NotFinite(EngineFailed):
+    """The engine computed something that is not a number."""
+
+    type = "not-finite"
+    next_step = "TORCH_PRECISION=float32 may help; otherwise the weights are damaged: fetch them again."
+    retryable = False
 
 
 # Told to stop

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from core.audio.waveform import peak
-from core.errors import EngineFailed
+from core.errors import EngineFailed, NotFinite
 from core.ports import Mixture, Separator
 from core.separation.background import ReadAhead, WriteBehind
 from core.separation.parts import Part, Parts
@@ -80,7 +80,7 @@ def separate(
 ) -> None:  # fmt: skip
     """Store the parts from ``start_frame`` on. ``report(steps done, steps in all)`` may raise to stop.
 
-    Raises ``EngineFailed`` if the engine makes samples that are not finite, or too few.
+    Raises ``NotFinite`` if the engine makes such samples, ``EngineFailed`` if it makes too few.
     """
     steps = separator.steps(mixture, start_frame)
     done = 0
@@ -104,7 +104,7 @@ def _part(selection: Selection, stems: StemBlock, mixture: Block, start_frame: i
     samples, residual = selection.pick(stems, mixture)
     loudest = peak(samples)
     if not np.isfinite(loudest):
-        raise EngineFailed(f"the engine made samples that are not finite, after {start_frame} frames")
+        raise NotFinite(f"the engine made samples that are not finite, after {start_frame} frames")
     part = Part(
         start_frame=start_frame,
         frames=samples.shape[-1],

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from core.engines.demucs.windows import SlidingInput
-from core.errors import EngineFailed
+from core.errors import EngineFailed, NotFinite
 from core.ports import SeparationSettings
 from tests.demucs_models import (
     ONE_HOT,
@@ -149,7 +149,7 @@ def test_samples_that_are_no_numbers_fail_the_job(folder: Path) -> None:
     separator = load(folder, "one")
     for parameter in separator._bag.models[0].parameters():
         torch.nn.init.constant_(parameter, float("nan"))
-    with pytest.raises(EngineFailed, match="samples that are no numbers, computing in float32"):
+    with pytest.raises(NotFinite, match="samples that are no numbers, computing in float32"):
         separated(separator, ArrayMixture(noise(9000)))
 
 

@@ -14,7 +14,7 @@ import torch
 from core.audio.resample import ResampledMixture, cut, resample, resampled_frames, run_in_second
 from core.engines.demucs.lanes import Lane
 from core.engines.demucs.windows import Grid, SlidingInput
-from core.errors import EngineFailed
+from core.errors import EngineFailed, NotFinite
 
 if TYPE_CHECKING:
     from core.engines.demucs.compute import Compute
@@ -58,10 +58,7 @@ class DemucsSeparator:
                 blocks = self._resampled(blocks, mixture, start_frame)
             for block in blocks:
                 if not np.isfinite(block).all():
-                    raise EngineFailed(
-                        f"demucs made samples that are no numbers, computing in {self._compute.precision}; "
-                        "TORCH_PRECISION=float32 may help, else the weights are damaged"
-                    )
+                    raise NotFinite(f"demucs made samples that are no numbers, computing in {self._compute.precision}")
                 yield block
 
     def _model_frames(self, mixture: Mixture) -> int:
