@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
+from core.engines.digests import PARTIAL, FileDigests, replacing
 from core.errors import BlobNotFound, ChecksumMismatch, ModelNotFound
 
 if TYPE_CHECKING:
     from core.ports import Blobs
 
 CONTAINER = "models"
-_HARMLESS = (".yaml", ".json", ".txt")  # read by parsers that run nothing; everything else from storage must be pinned
-_PIN = re.compile(r"(?P<file>[^=/\\]+)=(?P<digest>[0-9a-fA-F]{64})")
+_HARMLESS = (".yaml", ".json", ".txt", ".model")  # read by parsers that run nothing; all else must be pinned
+_PIN = re.compile(r"(?P<file>[^=\\]+)=(?P<digest>[0-9a-fA-F]{64})")
 
 
 def parse_checksums(words: Iterable[str]) -> dict[str, str]:
-    """The pins of ``MODEL_CHECKSUMS``, file name to SHA-256 in lower case.
+    """The pins of ``MODEL_CHECKSUMS``, file to SHA-256 in lower case.
+
+    A file is its bare name, or the path of one file alone: ``musicgen/small/state_dict.bin``.
 
     Raises:
         ValueError: a word that is not ``file=sha256``, or a file with two different pins.
@@ -30,12 +31,22 @@ def parse_checksums(words: Iterable[str]) -> dict[str, str]:
     pins: dict[str, str] = {}
     for word in words:
         match = _PIN.fullmatch(word)
-        if not match:
+        if not match or not is_plain(match["file"]):
             raise ValueError(f"MODEL_CHECKSUMS: {word!r} is not file=sha256, a file's name and 64 hexadecimal digits")
         digest = match["digest"].lower()
         if pins.setdefault(match["file"], digest) != digest:
             raise ValueError(f"MODEL_CHECKSUMS: {match['file']} is pinned twice, to different checksums")
     return pins
+
+
+def is_plain(path: str) -> bool:
+    """Whether a relative path with forward slashes stays below the folder that it is put in."""
+    return all(part not in ("", ".", "..") and not set(part) & set("\\:\0") for part in path.split("/"))
+
+
+def is_harmless(name: str) -> bool:
+    """Whether a file of this name holds settings and no weights."""
+    return name.endswith(_HARMLESS)
 
 
 @dataclass(frozen=True)
@@ -54,7 +65,10 @@ class Checkpoint:
 
 
 class CheckpointStore:
-    """The files of each engine: first those in ``MODEL_DIR``, then those in storage. Processes may share the cache."""
+    """The files of each engine: first those in ``MODEL_DIR``, then those in storage. Processes may share the cache.
+
+    A folder is an engine, or one of its models (``musicgen/small``); a name may lead through folders of its own.
+    """
 
     def __init__(self, model_dir: Path | None, blobs: Blobs, checksums: Mapping[str, str], cache_dir: Path) -> None:
         """Look nowhere yet.
@@ -62,19 +76,28 @@ class CheckpointStore:
         Args:
             model_dir: holds one folder an engine; ``None`` for none.
             blobs: whose container ``models`` has one prefix an engine.
-            checksums: file name to SHA-256, as ``parse_checksums`` gives them.
+            checksums: file to SHA-256, as ``parse_checksums`` gives them; a path wins over a bare name.
             cache_dir: where files from storage are kept.
         """
         self._model_dir, self._blobs, self._checksums, self._cache_dir = model_dir, blobs, checksums, cache_dir
+        self._digests = FileDigests(cache_dir / "digests.json")
 
     def names(self, folder: str) -> set[str]:
         """The names of all files of an engine."""
-        prefix = f"{folder}/"
-        stored = {blob.name.removeprefix(prefix) for blob in self._blobs.list_all(CONTAINER, prefix)}
-        local = self._model_dir / folder if self._model_dir else None
-        return stored | (
+        local = self.local(folder)
+        return self.stored(folder) | (
             {path.name for path in local.iterdir() if path.is_file()} if local and local.is_dir() else set()
         )
+
+    def local(self, folder: str) -> Path | None:
+        """Where a folder's files are looked for first; ``None`` without a ``MODEL_DIR``."""
+        return self._model_dir / folder if self._model_dir else None
+
+    def stored(self, folder: str) -> set[str]:
+        """The names of a folder's files in storage; one that would lead out of the folder is passed over."""
+        prefix = f"{folder}/"
+        names = (blob.name.removeprefix(prefix) for blob in self._blobs.list_all(CONTAINER, prefix))
+        return {name for name in names if is_plain(name)}
 
     def read(self, folder: str, name: str) -> Checkpoint:
         """The content of a file.
@@ -85,77 +108,95 @@ class CheckpointStore:
         """
         content = self._path(folder, name).read_bytes()
         digest = hashlib.sha256(content).hexdigest()
-        self._check(name, digest)
-        return Checkpoint(name, content, digest, name in self._checksums)
+        self._compare(folder, name, digest)
+        return Checkpoint(name, content, digest, self.pin(folder, name) is not None)
 
     def path(self, folder: str, name: str) -> Path:
         """A checked file on disk, for loaders that take nothing else. Raises what ``read`` raises."""
         path = self._path(folder, name)
-        with path.open("rb") as file:
-            self._check(name, hashlib.file_digest(file, "sha256").hexdigest())
+        self.check(folder, name, path)
         return path
 
-    def _check(self, name: str, digest: str) -> None:
-        expected = self._checksums.get(name, digest)
-        if digest != expected:
-            raise ChecksumMismatch(f"{name}: its SHA-256 should be {expected}, it is {digest}")
+    def pin(self, folder: str, name: str) -> str | None:
+        """The SHA-256 that the operator pinned a file to."""
+        return self._checksums.get(f"{folder}/{name}") or self._checksums.get(name.rpartition("/")[2])
 
-    def _path(self, folder: str, name: str) -> Path:
-        local = self._model_dir / folder / name if self._model_dir else None
-        if local and local.is_file():
-            return local
-        if name not in self._checksums and not name.endswith(_HARMLESS):
+    def pins_below(self, folder: str) -> bool:
+        """Whether the operator pinned any file of a folder by its path."""
+        return any(file.startswith(f"{folder}/") for file in self._checksums)
+
+    def check(self, folder: str, name: str, path: Path) -> None:
+        """See to it that a file is what was pinned, if it was. Raises ``ChecksumMismatch``."""
+        if self.pin(folder, name) is not None:
+            self._compare(folder, name, self.digest(path))
+
+    def digest(self, path: Path) -> str:
+        """The SHA-256 of a file, which is read again only if its size or time of change is another."""
+        return self._digests.of(path)
+
+    def fetch(self, folder: str, name: str) -> Path:
+        """A file of storage in the cache, downloaded if it is not there as it was pinned. Raises what ``read`` does."""
+        pin = self.pin(folder, name)
+        if pin is None and not is_harmless(name):
             self._refuse(folder, name)
+        self._cache_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         cached = self._cache_dir / folder / name
-        if not cached.is_file() or not self._current(cached, name):
+        if pin is None or not cached.is_file() or self.digest(cached) != pin:
             self._download(folder, name, cached)
         return cached
+
+    def fetch_all(self, folder: str, names: Iterable[str]) -> Path:
+        """A folder with these files of storage, and with none that is no longer there. Raises what ``read`` raises."""
+        for name in sorted(names):
+            self.fetch(folder, name)
+        root, stored = self._cache_dir / folder, self.stored(folder)
+        for path in root.rglob("*"):
+            gone = path.relative_to(root).as_posix() not in stored
+            if gone and path.is_file() and not path.name.startswith(PARTIAL):
+                path.unlink(missing_ok=True)  # a loader could take it for the newer one
+        return root
+
+    def _path(self, folder: str, name: str) -> Path:
+        local = self.local(folder)
+        return local / name if local and (local / name).is_file() else self.fetch(folder, name)
+
+    def _compare(self, folder: str, name: str, digest: str) -> None:
+        expected = self.pin(folder, name) or digest
+        if digest != expected:
+            raise ChecksumMismatch(f"{_label(folder, name)}: its SHA-256 should be {expected}, it is {digest}")
 
     def _refuse(self, folder: str, name: str) -> None:
         if self._blobs.properties(CONTAINER, f"{folder}/{name}") is None:
             raise self._missing(folder, name)
-        raise ChecksumMismatch(
-            f"{name} comes from storage and is not pinned: add {name}=SHA256 to MODEL_CHECKSUMS, with the SHA-256 that "
-            f"its authors publish or that sha256sum prints of the file you put there"
-        )
+        raise self.unpinned(folder, name, "storage")
 
-    def _current(self, cached: Path, name: str) -> bool:
-        """Whether the cached file is still the one that is wanted; what is not pinned is fetched anew each time."""
-        if name not in self._checksums:
-            return False
-        with cached.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == self._checksums[name]
+    def unpinned(self, folder: str, name: str, origin: str) -> ChecksumMismatch:
+        """The refusal of a weight file that nobody vouched for."""
+        name = _label(folder, name)
+        return ChecksumMismatch(
+            f"{name} comes from {origin} and is not pinned: add {name}=SHA256 to MODEL_CHECKSUMS, with the SHA-256 "
+            f"that its authors publish or that sha256sum prints of your own copy"
+        )
 
     def _download(self, folder: str, name: str, target: Path) -> None:
         """Fetch a file whole or not at all: it gets its name only when it is complete and has been checked."""
         digest = hashlib.sha256()
-        with _replacing(target) as file:
+        with replacing(target) as file:
             try:
                 for chunk in self._blobs.read(CONTAINER, f"{folder}/{name}"):
                     digest.update(chunk)
                     file.write(chunk)
             except BlobNotFound:
                 raise self._missing(folder, name) from None
-            self._check(name, digest.hexdigest())
+            self._compare(folder, name, digest.hexdigest())
 
     def _missing(self, folder: str, name: str) -> ModelNotFound:
         places = [f"as {CONTAINER}/{folder}/{name} in storage"]
-        if self._model_dir:
-            places.insert(0, f"at {self._model_dir / folder / name}")
+        if local := self.local(folder):
+            places.insert(0, f"at {local / name}")
         return ModelNotFound(f"{name} is missing: it was looked for {' and '.join(places)}")
 
 
-@contextmanager
-def _replacing(target: Path) -> Iterator[IO[bytes]]:
-    """A temporary file beside ``target`` that takes its name if the block ends well, and is gone otherwise."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".partial-", delete=False) as file:
-        partial = Path(file.name)
-        try:
-            yield file
-            file.flush()
-            partial.replace(target)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                partial.unlink()
-            raise
+def _label(folder: str, name: str) -> str:
+    """What a file is pinned by: its bare name if it is unique to the engine, as those of demucs are; else its path."""
+    return f"{folder}/{name}" if "/" in folder else name

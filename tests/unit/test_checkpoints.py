@@ -127,7 +127,7 @@ def test_several_may_fetch_the_same_file_at_once(blobs: CountingBlobs, tmp_path:
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda _: pinned.read("demucs", "a.th").content, range(16)))
     assert found == [CONTENT] * 16
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["a.th"]
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"a.th", "digests.json"}
 
 
 def test_what_is_nowhere_is_said_with_both_places(folder: Path, blobs: CountingBlobs, tmp_path: Path) -> None:
@@ -149,10 +149,30 @@ def test_pins_are_read_from_words() -> None:
     assert parse_checksums([f"a.th={DIGEST.upper()}", f"b.th={OTHER}"]) == {"a.th": DIGEST, "b.th": OTHER}
 
 
-@pytest.mark.parametrize("word", ["a.th", "a.th=123", f"={DIGEST}", f"x/a.th={DIGEST}", f"a.th={DIGEST}0"])
+@pytest.mark.parametrize(
+    "word", ["a.th", "a.th=123", f"={DIGEST}", f"/a.th={DIGEST}", f"../a.th={DIGEST}", f"a.th={DIGEST}0"]
+)
 def test_a_word_that_is_no_pin_is_named(word: str) -> None:
     with pytest.raises(ValueError, match="is not file=sha256"):
         parse_checksums([word])
+
+
+def test_a_pin_may_name_one_file_by_its_path_and_that_wins_over_its_bare_name(tmp_path: Path) -> None:
+    blobs = CountingBlobs()
+    put(blobs, "musicgen/small/a.bin")
+    put(blobs, "musicgen/large/a.bin")
+    pins = parse_checksums([f"musicgen/small/a.bin={DIGEST}", f"a.bin={OTHER}"])
+    pinned = CheckpointStore(None, blobs, pins, tmp_path)
+    assert pinned.read("musicgen/small", "a.bin").pinned
+    with pytest.raises(ChecksumMismatch, match=rf"musicgen/large/a\.bin: .*{OTHER}"):
+        pinned.read("musicgen/large", "a.bin")
+
+
+def test_a_name_in_storage_that_leads_out_of_its_folder_is_passed_over(tmp_path: Path) -> None:
+    blobs = CountingBlobs()
+    for name in ("demucs/../a.yaml", "demucs//a.yaml", "demucs/x/../../a.yaml", "demucs/.", "demucs/b.yaml"):
+        put(blobs, name)
+    assert store(None, blobs, tmp_path).names("demucs") == {"b.yaml"}
 
 
 def test_two_pins_of_one_file_are_refused() -> None:
