@@ -11,7 +11,7 @@ from pathlib import Path
 from core.engines import hub
 from core.engines.catalogue import CATALOGUE
 from core.engines.checkpoints import CONTAINER, CheckpointStore, is_harmless
-from core.engines.digests import digest_of_digests
+from core.engines.digests import PARTIAL, digest_of_digests
 from core.errors import EngineUnavailable, ModelNotFound
 
 _PART = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
@@ -91,7 +91,12 @@ class ModelFolders:
 def matching(folder: Path, patterns: Sequence[str]) -> list[str]:
     """The relative paths of a folder's files that match one of ``patterns``, sorted; none if there is no folder."""
     tops = ((Path(top), files) for top, _, files in os.walk(folder, followlinks=True))
-    names = ((top / file).relative_to(folder).as_posix() for top, files in tops for file in files)
+    names = (
+        (top / file).relative_to(folder).as_posix()
+        for top, files in tops
+        for file in files
+        if not file.startswith(PARTIAL)
+    )
     return sorted(name for name in names if _matches(name, patterns) and (folder / name).is_file())
 
 
