@@ -29,14 +29,32 @@ def run_in_second(start_frame: int, sample_rate: int) -> int:
     return max(start_frame // sample_rate - _RUN_IN_SECONDS, 0)
 
 
+class Resampler:
+    """A stream of blocks to another rate, without delay: the first frame stays the first. Raises ``ImportError``."""
+
+    def __init__(self, source_rate: int, target_rate: int, channels: int) -> None:
+        import soxr
+
+        self._channels = channels
+        self._stream = soxr.ResampleStream(source_rate, target_rate, channels, "float32", _QUALITY)
+
+    def add(self, block: Block) -> Block:
+        """What comes of the next block ``[C, T]``; now and then nothing, for the filter looks ahead."""
+        resampled: Block = self._stream.resample_chunk(np.ascontiguousarray(block.T)).T
+        return resampled
+
+    def finish(self) -> Block:
+        """What is left in the filter. To be called once, at the end."""
+        rest: Block = self._stream.resample_chunk(np.zeros((0, self._channels), np.float32), last=True).T
+        return rest
+
+
 def resample(blocks: Iterable[Block], source_rate: int, target_rate: int, channels: int) -> Iterator[Block]:
     """Yield blocks ``[C, T]`` at ``target_rate`` Hz, without delay; empty ones are left out."""
-    import soxr
-
-    stream = soxr.ResampleStream(source_rate, target_rate, channels, "float32", _QUALITY)
+    resampler = Resampler(source_rate, target_rate, channels)
     for block in blocks:
-        yield from _filled(stream.resample_chunk(np.ascontiguousarray(block.T)))
-    yield from _filled(stream.resample_chunk(np.zeros((0, channels), np.float32), last=True))
+        yield from _filled(resampler.add(block))
+    yield from _filled(resampler.finish())
 
 
 def cut(blocks: Iterable[Block], skip: int, frames: int) -> Iterator[Block]:
@@ -77,6 +95,6 @@ def _generator(blocks: Iterator[Block]) -> Generator[Block, None, None]:
     yield from blocks
 
 
-def _filled(frames: Block) -> Iterator[Block]:
-    if len(frames):
-        yield frames.T
+def _filled(block: Block) -> Iterator[Block]:
+    if block.shape[1]:
+        yield block

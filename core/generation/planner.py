@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from core.errors import FieldError, InvalidRequest
-from core.generation.request import GenerationRequest
+from core.generation.inputs import INPUTS, Input
+from core.generation.options import called, option_errors
+from core.generation.request import GenerationOptions
 from core.jobs.messages import GENERATION_REQUESTS
 from core.jobs.model import Job, JobKind
 from core.jobs.planning import JobPlanner
-from core.ports import EngineInfo
+from core.ports import EngineInfo, ModelInfo
 from core.validation import fingerprint
 
+LOUDNESS_LUFS = -16.0
+"""What stems of models with weights are brought to unless another loudness is asked for: the target for music of AES
+TD1008."""
+
+_LONGEST_WAIT_SECONDS = 7 * 86400  # a message lives no longer
 _OVERHEAD_SECONDS = 0.5  # from the queue to the first block, and the upload
 
 
@@ -24,39 +31,71 @@ class GenerationPlanner:
     planner: JobPlanner
     draw_seed: Callable[[], int]
 
-    def plan(self, request: GenerationRequest, *, job_id: str, payload: str = "standard") -> Job:
-        """The job for ``request``. Raises ``InvalidRequest`` or ``LicenceRefused``."""
-        engine = self.planner.engine(request, "generation", self.planner.settings.default_generation_engine)
-        _check_duration(request, engine)
+    def check(self, options: GenerationOptions, inputs: Collection[str] = ()) -> tuple[EngineInfo, ModelInfo]:
+        """The engine and the model for ``options`` and ``inputs``, the names of the audio that comes with them.
+
+        Raises ``InvalidRequest`` or ``LicenceRefused``.
+        """
+        self.planner.check(options)
+        engine = self.planner.engine(options, "generation", self.planner.settings.default_generation_engine)
+        model = self.planner.model(options, engine, options.model)
+        generating = [info for info in self.planner.engines.catalogue() if info.task == "generation"]
+        errors = [*_too_long(options, engine, model), *option_errors(options, inputs, engine, model, generating)]
+        if errors:
+            raise InvalidRequest(errors)
+        return engine, model
+
+    def input_seconds(self, options: GenerationOptions) -> float:
+        """How long a file that came with its request may be needed: to wait and to run, and for a retry after that."""
+        return _LONGEST_WAIT_SECONDS + self.planner.retention_seconds(options)
+
+    def plan(
+        self, options: GenerationOptions, *, job_id: str, inputs: Mapping[str, Input] | None = None,
+        stamp: str | None = None, payload: str = "standard",
+    ) -> Job:  # fmt: skip
+        """The job for ``options`` and the audio that comes with them.
+
+        ``stamp`` tells the request from others as it came; without one, ``options`` do. Raises ``InvalidRequest`` or
+        ``LicenceRefused``.
+        """
+        inputs = inputs or {}
+        engine, model = self.check(options, inputs)
         return self.planner.job(
-            request,
+            options,
             job_id=job_id,
             kind=JobKind.GENERATION,
             gpu_queue=GENERATION_REQUESTS,
             engine=engine,
-            settled=self._settled(request, engine),
-            fingerprint=fingerprint(request),
+            model=model,
+            settled=self._settled(options, engine, model, inputs),
+            fingerprint=stamp or fingerprint(options),
             folder="generated",
-            estimated_seconds=_estimate(request, engine),
+            estimated_seconds=_estimate(options, engine),
             payload=payload,
         )
 
-    def _settled(self, request: GenerationRequest, engine: EngineInfo) -> dict[str, Any]:
+    def _settled(
+        self, options: GenerationOptions, engine: EngineInfo, model: ModelInfo, inputs: Mapping[str, Input]
+    ) -> dict[str, Any]:
         """The request with everything that was left open filled in, so that every attempt makes the same."""
-        settled = request.model_dump(mode="json")
+        settled = options.model_dump(mode="json")
         settled["engine"] = engine.name
-        if settled["parameters"]["random_seed"] is None:
-            settled["parameters"]["random_seed"] = self.draw_seed()
+        settled["model"] = model.name if engine.takes_own_weights else None
+        settled |= {name: inputs[name].model_dump() if name in inputs else None for name in INPUTS}
+        parameters = settled["parameters"]
+        if parameters["random_seed"] is None:
+            parameters["random_seed"] = self.draw_seed()
+        if parameters["loudness_lufs"] is None and engine.takes_own_weights:
+            parameters["loudness_lufs"] = LOUDNESS_LUFS
         return settled
 
 
-def _check_duration(request: GenerationRequest, engine: EngineInfo) -> None:
-    longest = engine.longest_seconds
-    if longest is not None and request.parameters.duration_seconds > longest:
-        detail = f"{engine.name} makes at most {longest:g} seconds"
-        raise InvalidRequest([FieldError("/parameters/duration_seconds", detail)])
+def _too_long(options: GenerationOptions, engine: EngineInfo, model: ModelInfo) -> Iterator[FieldError]:
+    longest = model.longest_seconds
+    if longest is not None and options.parameters.duration_seconds > longest:
+        yield FieldError("/parameters/duration_seconds", f"{called(engine, model)} makes at most {longest:g} seconds")
 
 
-def _estimate(request: GenerationRequest, engine: EngineInfo) -> float:
-    audio_seconds = request.parameters.duration_seconds * len(request.target_stems)
+def _estimate(options: GenerationOptions, engine: EngineInfo) -> float:
+    audio_seconds = options.parameters.duration_seconds * len(options.target_stems)
     return round(_OVERHEAD_SECONDS + audio_seconds * engine.seconds_per_audio_second, 1)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 from core.jobs.request import JobRequest
 from core.theory.chords import parse_chord
-from core.validation import NO_DUPLICATES, NOT_EMPTY, Between, Identifier, default
+from core.validation import NO_DUPLICATES, NOT_EMPTY, Between, Identifier, default, words
 
 StemType = Literal["drums", "bass", "guitar", "vocals", "piano", "synth", "other"]
 
 DEFAULT_CHORDS = ("C", "G", "Am", "F")
+SAMPLE_RATES = (16000, 22050, 24000, 32000, 44100, 48000, 96000)
+"""Of the files that are made, in Hz."""
 
 
 def _chord(symbol: str) -> str:
@@ -21,12 +23,21 @@ def _chord(symbol: str) -> str:
     return symbol
 
 
-Stems = Annotated[tuple[StemType, ...], *NOT_EMPTY, *NO_DUPLICATES]
-Chords = Annotated[tuple[Annotated[str, AfterValidator(_chord)], ...], *NOT_EMPTY, Field(max_length=256)]
+def _offered(sample_rate: int) -> int:
+    if sample_rate not in SAMPLE_RATES:
+        raise ValueError(f"must be one of {', '.join(map(str, SAMPLE_RATES))} Hz, not {sample_rate}")
+    return sample_rate
 
 
-class GenerationParameters(BaseModel):
-    """How the stems should sound; everything may be left out."""
+Stems = Annotated[tuple[StemType, ...], BeforeValidator(words), *NOT_EMPTY, *NO_DUPLICATES]
+Chords = Annotated[
+    tuple[Annotated[str, AfterValidator(_chord)], ...], BeforeValidator(words), *NOT_EMPTY, Field(max_length=256)
+]
+SampleRate = Annotated[int, AfterValidator(_offered), Field(json_schema_extra={"enum": list(SAMPLE_RATES)})]
+
+
+class SeedParameters(BaseModel):
+    """How the stems should sound, as far as the first generation service knew; everything may be left out."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -47,7 +58,54 @@ class GenerationParameters(BaseModel):
     )
 
 
+class GenerationParameters(SeedParameters):
+    """How the stems should sound and be delivered. GET /v1/engines says which of it a model understands."""
+
+    negative_prompt: Annotated[str, Field(max_length=1000), default("")] = Field(
+        "", description="What it should not sound like"
+    )
+    guidance_scale: Annotated[float, Between(1, 20, "(1 is no guidance)")] | None = Field(
+        None, description="How closely to follow the prompt; the model's own if left out"
+    )
+    top_k: Annotated[int, Between(0, 2048, "tokens")] | None = Field(
+        None, description="Draw from so many of the likeliest tokens alone, 0 for all; the model's own if left out"
+    )
+    top_p: Annotated[float, Between(0, 1, ""), default(0.0)] = Field(
+        0.0, description="Draw from the likeliest tokens alone that come to this probability; 0 leaves it to top_k"
+    )
+    steps: Annotated[int, Between(10, 500, "steps")] | None = Field(
+        None, description="Of a diffusion model; the model's own if left out"
+    )
+    sample_rate: Annotated[SampleRate, default(44100)] = Field(44100, description="Of the files, in Hz")
+    channels: Annotated[int, Between(1, 2, "channels"), default(2)] = Field(2, description="Of the files")
+    loudness_lufs: Annotated[float, Between(-40, -5, "LUFS")] | None = Field(
+        None,
+        description="Of each file, by one gain, as far as a true peak of -1 dBTP allows; if left out, -16 for models "
+        "with weights, while the others' largest sample becomes 0.8 of full scale",
+    )
+
+
+class StoredFile(BaseModel):
+    """A file in storage: an upload, a blob, or what another job made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    upload_id: Identifier | None = Field(None, description="A completed upload (POST /v1/uploads)")
+    blob: Annotated[str, Field(max_length=1100)] | None = Field(None, description="A blob, as container/name")
+    job_id: Identifier | None = Field(None, description="A completed job; file says which of its files")
+    file: Annotated[str, Field(max_length=200)] | None = Field(None, description="One of the job's outputs, by name")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.job_id is None) != (self.file is None):
+            raise ValueError("job_id and file go together")
+        if sum(place is not None for place in (self.upload_id, self.blob, self.job_id)) != 1:
+            raise ValueError("name one of upload_id, blob, or job_id with file")
+        return self
+
+
 _NO_PARAMETERS = GenerationParameters()
+_NO_SEED_PARAMETERS = SeedParameters()
 
 
 _EXAMPLE: JsonDict = {
@@ -59,15 +117,37 @@ _EXAMPLE: JsonDict = {
         "chord_progression": ["C", "G", "Am", "F"],
     },
 }
+_MODEL_EXAMPLE: JsonDict = {
+    "target_stems": ["synth", "drums"],
+    "engine": "musicgen",
+    "model": "melody",
+    "use": "research",
+    "preview": True,
+    "parameters": {"prompt": "dreamy and slow", "duration_seconds": 30, "guidance_scale": 3, "top_k": 250},
+    "melody": {"job_id": "f9a46adc-2b75-4817-b239-b49c05eb8cbe", "file": "piano.wav"},
+}
 
 
-class GenerationRequest(JobRequest):
-    """A request for generated stems."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+class GenerationOptions(JobRequest):
+    """A request for generated stems, but for the audio that it brings along."""
 
     target_stems: Stems
+    model: Identifier | None = Field(None, description="Which of the engine's models; GET /v1/engines lists them")
+    preview: bool = Field(False, description="Also store parts of 2 s while sampling goes on; the job's previews")
     parameters: Annotated[GenerationParameters, default(_NO_PARAMETERS)] = _NO_PARAMETERS
+
+
+class GenerationRequest(GenerationOptions):
+    """The JSON body of ``POST /v1/generations``: the audio that it brings along is in storage already."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE, _MODEL_EXAMPLE]})
+
+    audio_prompt: StoredFile | None = Field(None, description="What the stems go on from; its last 20 s count")
+    melody: StoredFile | None = Field(None, description="What the stems' melody follows, from its beginning")
+
+    def options(self) -> GenerationOptions:
+        """All but the audio."""
+        return GenerationOptions.model_validate(self.model_dump(exclude={"audio_prompt", "melody"}))
 
 
 class SeedGenerationRequest(BaseModel):
@@ -78,14 +158,14 @@ class SeedGenerationRequest(BaseModel):
     generation_request_id: Identifier
     audio_file_id: Identifier
     target_stems: Stems
-    parameters: Annotated[GenerationParameters, default(_NO_PARAMETERS)] = _NO_PARAMETERS
+    parameters: Annotated[SeedParameters, default(_NO_SEED_PARAMETERS)] = _NO_SEED_PARAMETERS
     callback_url: Annotated[str, Field(max_length=2000)] | None = None
 
     def modern(self) -> GenerationRequest:
         """The same request in the terms of ``/v1``."""
         return GenerationRequest(
             target_stems=self.target_stems,
-            parameters=self.parameters,
+            parameters=GenerationParameters(**self.parameters.model_dump()),
             audio_file_id=self.audio_file_id,
             callback_url=self.callback_url or None,
         )

@@ -20,7 +20,7 @@ from core.audio.peaks import PeaksMeter, samples_per_pixel_for
 from core.files.writer import BlobWriter
 from core.jobs.model import AUDIO_FILES, Job, Output
 from core.ports import Blobs
-from core.separation.background import ReadAhead, WriteBehind
+from core.files.background import ReadAhead, WriteBehind
 from core.separation.parts import Part, Parts, Plan
 
 if TYPE_CHECKING:

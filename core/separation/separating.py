@@ -14,7 +14,7 @@ import numpy as np
 from core.audio.waveform import peak
 from core.errors import EngineFailed, NotFinite
 from core.ports import Mixture, Separator
-from core.separation.background import ReadAhead, WriteBehind
+from core.files.background import ReadAhead, WriteBehind
 from core.separation.parts import Part, Parts
 from core.separation.selection import Selection
 

@@ -6,6 +6,7 @@ import json
 from datetime import datetime
 from typing import Any
 
+from core.generation.request import SeedParameters
 from core.jobs.model import Job, JobStatus, Output
 from core.jobs.view import job_view
 
@@ -44,7 +45,7 @@ def _seed(job: Job) -> dict[str, Any]:
         "status": job.status.value,
         "processing_time_seconds": _processing_seconds(job),
         "generated_stems": [_seed_stem(output) for output in job.outputs],
-        "parameters": job.request["parameters"],
+        "parameters": {name: job.request["parameters"].get(name) for name in SeedParameters.model_fields},
     }
     if job.status is JobStatus.FAILED and job.error:
         body["error"] = job.error.detail

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from core.errors import (
 from core.jobs.messages import CALLBACKS, CPU_REQUESTS
 from core.jobs.model import AUDIO_FILES, Job, JobStatus
 from core.jobs.store import JobStore
-from core.ports import Change, EngineInfo, GenerationEngine, StemRequest
+from core.ports import Change, Piece, StemRequest
 from core.settings import Settings
 from core.storage.memory import MemoryBlobs
 from tests.clock import Clock
@@ -40,29 +41,36 @@ class HookedEngines:
         self.before: Hook = lambda request: None
         self.rendered: list[str] = []
 
-    def catalogue(self) -> list[EngineInfo]:
-        return self._real.catalogue()
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
 
-    def loaded(self) -> set[str]:
-        return self._real.loaded()
-
-    def gpu_available(self) -> bool:
-        return self._real.gpu_available()
-
-    def generation(self, name: str) -> GenerationEngine:
+    def generation(self, name: str) -> Any:
         return _Hooked(self, self._real.generation(name))
 
 
 class _Hooked:
-    def __init__(self, engines: HookedEngines, real: GenerationEngine) -> None:
+    """An engine, or its renderer: everything but ``load`` and ``render`` is the real one's."""
+
+    def __init__(self, engines: HookedEngines, real: Any) -> None:
         self._engines = engines
         self._real = real
-        self.info = real.info
 
-    def render(self, request: StemRequest) -> Iterator:
-        self._engines.before(request)
-        self._engines.rendered.append(request.stem_type)
-        return self._real.render(request)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    @contextmanager
+    def load(self, model: str | None, wait: Callable[[], None]) -> Iterator[Any]:
+        with self._real.load(model, wait) as renderer:
+            yield _Hooked(self._engines, renderer)
+
+    def render(self, requests: Sequence[StemRequest], step: Callable[[float], None]) -> Iterator[Piece]:
+        begun: set[int] = set()
+        for piece in self._real.render(requests, step):
+            if piece.stem not in begun:
+                begun.add(piece.stem)
+                self._engines.before(requests[piece.stem])
+                self._engines.rendered.append(requests[piece.stem].stem_type)
+            yield piece
 
 
 @pytest.fixture

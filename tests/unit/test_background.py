@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from core.separation.background import ReadAhead, WriteBehind
+from core.files.background import ReadAhead, WriteBehind
 
 
 def test_items_come_in_order_and_no_more_than_the_depth_ahead() -> None:

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from core.bootstrap import azure_storage, build, memory_storage
 from core.errors import InvalidRequest, LicenceRefused
 from core.generation.request import GenerationRequest, SeedGenerationRequest
-from core.generation.worker import stem_requests
-from core.ports import EngineInfo, GenerationEngine
+from core.generation.stems import stem_requests
+from core.ports import EngineInfo, GenerationEngine, ModelInfo
 from core.settings import Settings
 from core.storage.azure_account import connection_string, endpoint
 from core.validation import fingerprint
@@ -103,24 +103,30 @@ class ResearchEngines:
     def catalogue(self) -> list[EngineInfo]:
         return [
             EngineInfo(
-                "toy",
-                "1",
-                "generation",
-                "gpu",
-                32000,
-                1,
-                30,
-                ("drums",),
-                "MIT",
-                "toy-small",
-                "CC-BY-NC 4.0",
-                False,
-                1.0,
+                name="toy",
+                version="1",
+                task="generation",
+                hardware="gpu",
+                licence="MIT",
+                seconds_per_audio_second=1.0,
+                models=(
+                    ModelInfo(
+                        name="small",
+                        loader="numpy",
+                        sample_rate=32000,
+                        channels=1,
+                        longest_seconds=30,
+                        stems=("drums",),
+                        commercial_use=False,
+                        weights="toy-small",
+                        weights_licence="CC-BY-NC 4.0",
+                    ),
+                ),
             )
         ]
 
-    def loaded(self) -> set[str]:
-        return {"musicgen"}
+    def loaded(self) -> dict[str, dict[str, str | None]]:
+        return {"musicgen": {"small": None}}
 
     def gpu_available(self) -> bool:
         return True

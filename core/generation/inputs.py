@@ -1,0 +1,29 @@
+"""Audio that a request brings along: an audio prompt to go on from, a melody to follow."""
+
+from __future__ import annotations
+
+from core.files.source import Source
+from core.files.upload import UploadedAudio
+from core.jobs.model import Job, Model
+
+AUDIO_PROMPT, MELODY = "audio_prompt", "melody"
+INPUTS = (AUDIO_PROMPT, MELODY)
+"""The names of the fields, of the form's files, and of the models' options."""
+
+
+class Input(Model):
+    """A file that was looked at before the job was queued.
+
+    Attributes:
+        source: the very version that was accepted.
+        longest_seconds: the most that was taken then; a file need not say how long it is.
+    """
+
+    source: Source
+    audio: UploadedAudio
+    longest_seconds: float
+
+
+def inputs_of(job: Job) -> dict[str, Input]:
+    """What came with the job's request, by name."""
+    return {name: Input.model_validate(job.request[name]) for name in INPUTS if job.request.get(name)}

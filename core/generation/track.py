@@ -1,0 +1,152 @@
+"""A stem on its way from a model's samples to a WAV file of 16 bits, in flat memory."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from core.audio.conversion import Conversion
+from core.audio.levels import gain_db_for_loudness
+from core.audio.loudness import Loudness, LoudnessMeter
+from core.audio.spool import Spool
+from core.audio.wav import encode_wav
+from core.audio.waveform import db_to_gain, gain_for_peak, gain_to_db, peak
+from core.errors import EngineFailed, EngineUnavailable, NotFinite
+
+if TYPE_CHECKING:
+    from core.ports import Block, Renderer, StemRequest
+
+PEAK = 0.8
+"""The largest sample of a stem that no loudness was asked for."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """How files are wanted; ``sample_rate`` in Hz. Without a loudness, the largest sample becomes ``PEAK``."""
+
+    sample_rate: int
+    channels: int
+    loudness_lufs: float | None
+
+
+@dataclass(frozen=True)
+class Levelled:
+    """A file that is ready to be written.
+
+    Attributes:
+        gain_db: what all of the model's samples were raised by.
+        loudness: of the file.
+    """
+
+    gain_db: float
+    loudness: Loudness
+    sha256: str
+    size_bytes: int
+
+
+class StemTrack:
+    """Takes the samples of one stem, as ``renderer`` makes them; a context manager.
+
+    Attributes:
+        frames: how many its file will have.
+    """
+
+    def __init__(self, request: StemRequest, renderer: Renderer, delivery: Delivery) -> None:
+        self.stem_type = request.stem_type
+        self.delivery = delivery
+        self.frames = round(request.duration_seconds * delivery.sample_rate)
+        self._source_channels = renderer.channels
+        self._missing_frames = round(request.duration_seconds * renderer.sample_rate)
+        self._conversion = _conversion(renderer, delivery)
+        self._spool = Spool(delivery.channels)
+        self._gain = 1.0
+        self._meter = self._new_meter() if delivery.loudness_lufs is not None else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the space of the samples back. Harmless when repeated."""
+        self._spool.close()
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last sample has come."""
+        return self._missing_frames == 0
+
+    def add(self, block: Block) -> Block:
+        """Take the next samples; returns what came of them as it will be in the file, but for its level.
+
+        Raises ``NotFinite``, or ``EngineFailed`` for samples that are not of the model's shape, or too many.
+        """
+        self._check(block)
+        self._missing_frames -= block.shape[1]
+        converted = self._conversion.add(block)
+        if self.complete:
+            converted = self._fit(np.concatenate((converted, self._conversion.finish()), axis=1))
+        self._spool.append(converted)
+        if self._meter:
+            self._meter.add(converted)
+        return converted
+
+    def level(self) -> Levelled:
+        """Choose the gain, and go through the file once. To be called once, when the stem is complete."""
+        self._gain = self._choose_gain()
+        meter, digest, size_bytes = self._new_meter(), hashlib.sha256(), 0
+        for piece in self._encoded(_overheard(self._spool.blocks(self._gain), meter)):
+            digest.update(piece)
+            size_bytes += len(piece)
+        return Levelled(gain_to_db(self._gain), meter.result(), digest.hexdigest(), size_bytes)
+
+    def pieces(self) -> Iterator[bytes]:
+        """The file from its beginning, once its gain was chosen."""
+        return self._encoded(self._spool.blocks(self._gain))
+
+    def _check(self, block: Block) -> None:
+        if block.ndim != 2 or block.shape[0] != self._source_channels:
+            raise EngineFailed(f"{self.stem_type}: samples must be [{self._source_channels}, T], not {block.shape}")
+        if not math.isfinite(peak(block)):
+            raise NotFinite(f"{self.stem_type}: the engine made samples that are not finite")
+        if block.shape[1] > self._missing_frames:
+            raise EngineFailed(f"{self.stem_type}: the engine made more samples than were asked for")
+
+    def _fit(self, block: Block) -> Block:
+        """The last block, at the file's very length: rates have no common end."""
+        frames = self.frames - self._spool.frames
+        return np.pad(block[:, :frames], ((0, 0), (0, max(frames - block.shape[1], 0))))
+
+    def _choose_gain(self) -> float:
+        target = self.delivery.loudness_lufs
+        if self._meter is None or target is None:
+            return gain_for_peak(self._spool.peak, PEAK)
+        return db_to_gain(gain_db_for_loudness(self._meter.result(), target))
+
+    def _encoded(self, blocks: Iterator[Block]) -> Iterator[bytes]:
+        return encode_wav(blocks, self.frames, self.delivery.sample_rate, self.delivery.channels)
+
+    def _new_meter(self) -> LoudnessMeter:
+        return LoudnessMeter(self.delivery.sample_rate, self.delivery.channels)
+
+
+def _overheard(blocks: Iterator[Block], meter: LoudnessMeter) -> Iterator[Block]:
+    for block in blocks:
+        meter.add(block)
+        yield block
+
+
+def _conversion(renderer: Renderer, delivery: Delivery) -> Conversion:
+    try:
+        return Conversion(renderer.sample_rate, renderer.channels, delivery.sample_rate, delivery.channels)
+    except ImportError as error:
+        raise EngineUnavailable(
+            f"{delivery.sample_rate} Hz out of {renderer.sample_rate} takes soxr: pip install -r requirements-gpu.txt"
+        ) from error
