@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 class DecoderStream:
     """A ``StreamingDecoder`` over the layers of EnCodec's decoder."""
 
-    def __init__(
-        self, num_codebooks: int, dequantize: Callable[[Codes], torch.Tensor], layers: Sequence[Any]
-    ) -> None:
+    def __init__(self, num_codebooks: int, dequantize: Callable[[Codes], torch.Tensor], layers: Sequence[Any]) -> None:
         """Start a stream.
 
         Args:
