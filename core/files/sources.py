@@ -11,6 +11,7 @@ from core.errors import FieldError, InvalidRequest, SourceNotFound
 from core.files.reader import BlobReader
 from core.files.source import UPLOADS, Source
 from core.files.uploads import Uploads
+from core.jobs.model import AUDIO_FILES, Job, Output
 from core.ports import Blobs
 from core.settings import Settings
 
@@ -49,25 +50,39 @@ class Sources:
         """A completed upload. Raises ``UploadNotFound`` or ``UploadIncomplete``."""
         return self.uploads.source(upload_id)
 
-    def blob(self, reference: str) -> Source:
-        """A blob, named as ``container/name``. Raises ``InvalidRequest`` or ``SourceNotFound``."""
+    def blob(self, reference: str, pointer: str = "/blob") -> Source:
+        """A blob, named as ``container/name`` in the field ``pointer``.
+
+        Raises ``InvalidRequest`` or ``SourceNotFound``.
+        """
         container, _, name = reference.partition("/")
         allowed = self.settings.source_containers
         if container not in allowed or {"", ".", ".."} & set(re.split(r"[/\\]", name)):  # HTTP would resolve the dots
             detail = f"must be container/name without . or .. in it, in one of the containers {', '.join(allowed)}"
-            raise InvalidRequest([FieldError("/blob", detail)])
+            raise InvalidRequest([FieldError(pointer, detail)])
         found = self.blobs.properties(container, name)
         if found is None:
             raise SourceNotFound(f"there is no blob {name!r} in the container {container}")
         return Source.of(container, found)
 
-    def keep(self, file: BinaryIO, filename: str, sha256: str, *, job_id: str, seconds: float) -> Source:
+    def output(self, job: Job, output: Output) -> Source:
+        """What a job made. Raises ``SourceNotFound``."""
+        found = self.blobs.properties(AUDIO_FILES, job.folder + output.name)
+        if found is None:
+            raise SourceNotFound(f"{output.name} of job {job.job_id} was removed")
+        return Source.of(AUDIO_FILES, found)
+
+    def keep(
+        self, file: BinaryIO, filename: str, sha256: str, *, job_id: str, seconds: float, role: str = ""
+    ) -> Source:
         """Store a file that came with a request, for ``seconds`` at most; it goes with its job if that goes before.
 
-        Storing the same file again finds it there: its version stays the one that the first request's job has.
+        A request may bring several, each in a ``role`` of its own. Storing the same file again finds it there: its
+        version stays the one that the first request's job has.
         """
         size_bytes = file.seek(0, 2)
-        name = self.uploads.reserve(job_id, filename, size_bytes, seconds).blob
+        reserved = self.uploads.reserve(job_id, filename, size_bytes, seconds)
+        name = reserved.folder + role if role else reserved.blob
         stored = self.blobs.properties(UPLOADS, name)
         if stored is None or stored.metadata.get("sha256") != sha256:
             self.blobs.write(

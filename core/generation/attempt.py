@@ -9,13 +9,15 @@ from functools import partial
 from core.errors import CancelRequested, DeadlineExceeded, EngineFailed
 from core.files.background import WriteBehind
 from core.generation.files import StemFiles
+from core.generation.inputs import inputs_of
 from core.generation.receipt import FinishedStem, Maker, receipt
+from core.generation.recordings import recordings
 from core.generation.request import GenerationParameters
 from core.generation.stems import stem_requests
 from core.generation.track import Delivery, StemTrack
 from core.jobs.model import Job
 from core.jobs.progress import Progress
-from core.ports import Blobs, Engines, Piece
+from core.ports import Blobs, Engines, Piece, StemRequest
 
 
 class Attempt:
@@ -29,6 +31,7 @@ class Attempt:
         self._model: str | None = job.request.get("model")
         self._engine = engines.generation(job.engine.name)
         self._files = StemFiles(blobs, job)
+        self._blobs = blobs
         self._job = job
         self._progress = progress
         self._finished: dict[str, FinishedStem] = {}
@@ -58,7 +61,7 @@ class Attempt:
         with self._engine.load(self._model, self._progress.check) as renderer:
             maker = Maker.of(self._engine.info, self._engine.info.model(self._model), renderer)
             self._forget_others_work(maker)
-            requests = [request for request in stem_requests(self._job) if request.stem_type not in self._finished]
+            requests = self._requests(renderer.sample_rate)
             missing = [tracks.enter_context(StemTrack(request, renderer, self._delivery)) for request in requests]
             with closing(_generator(renderer.render(requests, self._step(missing)))) as pieces:
                 for piece in pieces:
@@ -70,6 +73,15 @@ class Attempt:
                         uploads.submit(partial(self._deliver, track, maker))
         if unfinished := [track.stem_type for track in missing if not track.complete]:
             raise EngineFailed(f"the engine made too few samples of {', '.join(unfinished)}")
+
+    def _requests(self, sample_rate: int) -> list[StemRequest]:
+        """What is still to be made, with what came along."""
+        seconds = self._job.request["parameters"]["duration_seconds"]
+        along = recordings(
+            self._blobs, inputs_of(self._job), sample_rate, seconds,
+            lambda name: self._progress.report(0, "reading", f"decoding the {name.replace('_', ' ')}"),
+        )  # fmt: skip
+        return [request for request in stem_requests(self._job, **along) if request.stem_type not in self._finished]
 
     def _forget_others_work(self, maker: Maker) -> None:
         """The stems of a job have one maker: what other weights or libraries made is made again."""

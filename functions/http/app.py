@@ -34,7 +34,7 @@ Every error is an RFC 9457 problem with a stable `type`, a `detail`, a `next_ste
 _ROUTERS = (
     generations, separations, uploads, jobs, dead_letters_routes, webhooks, system, seed_generation, seed_separation,
 )  # fmt: skip
-_TAKE_FILES = frozenset({"/v1/separations", "/api/jobs"})
+_TAKE_FILES = frozenset({"/v1/generations", "/v1/separations", "/api/jobs"})
 
 
 def create_app(services: Callable[[], Services]) -> FastAPI:

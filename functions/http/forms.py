@@ -1,10 +1,10 @@
-"""Multipart forms: one file, and fields that become a request."""
+"""Multipart forms: files, and fields that become a request."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeVar
@@ -45,22 +45,37 @@ def is_multipart(headers: Headers) -> bool:
 
 
 @asynccontextmanager
-async def received_form(request: Request) -> AsyncIterator[tuple[ReceivedFile, dict[str, Any]]]:
-    """The form's ``file`` and its other fields; the file is gone after the block.
+async def received_files(
+    request: Request, names: Collection[str]
+) -> AsyncIterator[tuple[dict[str, ReceivedFile], dict[str, Any]]]:
+    """The form's files of these ``names``, as far as they came, and its other fields; gone after the block.
 
-    Raises ``InvalidRequest`` without a file, ``HTTPException`` for a body that is no form or no multipart at all.
+    Raises ``InvalidRequest`` for one that came as text, ``HTTPException`` for a body that is no form or no multipart at
+    all.
     """
     if not is_multipart(request.headers):
         given = request.headers.get("content-type") or "missing"
         raise HTTPException(415, f"Content-Type is {given}; send a multipart form, as curl -F file=@song.mp3 does")
-    async with request.form(max_files=1, max_fields=_MOST_FIELDS) as form:
-        yield _file(form), _fields(form)
+    async with request.form(max_files=len(names), max_fields=_MOST_FIELDS) as form:
+        yield {name: _file(form, name) for name in names if name in form}, _fields(form, names)
+
+
+@asynccontextmanager
+async def received_form(request: Request) -> AsyncIterator[tuple[ReceivedFile, dict[str, Any]]]:
+    """The form's ``file`` and its other fields. Raises as ``received_files``, and ``InvalidRequest`` without a file."""
+    async with received_files(request, ("file",)) as (files, fields):
+        if "file" not in files:
+            raise InvalidRequest([FieldError("/file", "is required: the song, as a file")])
+        yield files["file"], fields
 
 
 async def json_body(request: Request) -> Any:
     """The body's JSON. Raises ``RequestValidationError``."""
+    body = await request.body()
+    if not body:
+        raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "no body"}])
     try:
-        return json.loads(await request.body())
+        return json.loads(body)
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         place = getattr(error, "pos", 0)
         entry = {"type": "json_invalid", "loc": ("body", place), "msg": "not JSON", "ctx": {"error": str(error)}}
@@ -70,25 +85,25 @@ async def json_body(request: Request) -> Any:
 def validated(kind: type[M], fields: Any) -> M:
     """The request that ``fields`` make. Raises ``RequestValidationError`` with pointers to them."""
     try:
-        return kind.model_validate(fields)
+        return kind.model_validate(fields, from_attributes=True)  # as FastAPI does, which has a word for no object
     except ValidationError as error:
         entries = [entry | {"loc": ("body", *entry["loc"])} for entry in error.errors()]
         raise RequestValidationError(entries) from None
 
 
-def _file(form: FormData) -> ReceivedFile:
-    file = form.get("file")
+def _file(form: FormData, name: str) -> ReceivedFile:
+    file = form.get(name)
     if not isinstance(file, UploadFile):
-        hint = "it came as text: curl sends a file with file=@song.mp3" if file else "the song, as a file"
-        raise InvalidRequest([FieldError("/file", f"is required: {hint}")])
+        detail = f"it came as text: curl sends a file with {name}=@song.mp3"
+        raise InvalidRequest([FieldError(f"/{name}", f"is required: {detail}" if name == "file" else detail)])
     return ReceivedFile(file.file, file.filename or "", file.size or 0)
 
 
-def _fields(form: FormData) -> dict[str, Any]:
+def _fields(form: FormData, files: Collection[str]) -> dict[str, Any]:
     """The fields by name; one that comes several times is a list."""
     fields: dict[str, Any] = {}
     for name in form:
         values = form.getlist(name)
-        if name != "file":
+        if name not in files:
             fields[name] = values[0] if len(values) == 1 else values
     return fields

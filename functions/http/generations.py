@@ -4,28 +4,76 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
+from starlette.concurrency import run_in_threadpool
 
-from core.generation.request import GenerationRequest
-from core.jobs.model import Job
+from core.bootstrap import Services
+from core.generation.inputs import INPUTS
+from core.generation.request import GenerationOptions, GenerationParameters, GenerationRequest
+from core.generation.service import Generations, SentFile, stamp
 from core.validation import fingerprint
 from functions.http.dependencies import ServicesDep, idempotency_key, require_json, wait_seconds
+from functions.http.forms import ReceivedFile, is_multipart, json_body, received_files, validated
+from functions.http.schemas import schema_of
 from functions.http.submission import JOB_ANSWERS, submitted
 
 router = APIRouter(prefix="/v1/generations", tags=["generations"])
 
 
-@router.post("", status_code=202, dependencies=[Depends(require_json)], responses=JOB_ANSWERS)
+def _request_body() -> dict[str, Any]:
+    """Both ways to send a request; FastAPI knows of one alone."""
+    form = schema_of(GenerationOptions)
+    parameters = form["properties"].pop("parameters")["properties"]
+    files = {name: {"type": "string", "format": "binary"} for name in INPUTS}
+    form["properties"] = files | form["properties"] | parameters
+    content = {"application/json": schema_of(GenerationRequest), "multipart/form-data": form}
+    return {"required": True, "content": {name: {"schema": schema} for name, schema in content.items()}}
+
+
+@router.post("", status_code=202, responses=JOB_ANSWERS, openapi_extra={"requestBody": _request_body()})
 async def create_generation(
-    body: GenerationRequest,
+    request: Request,
     services: ServicesDep,
     key: Annotated[str | None, Depends(idempotency_key)],
     wait: Annotated[float, Depends(wait_seconds)],
 ) -> Any:
-    """Generate stems. Answers at once with the job; `Prefer: wait=N` waits for its end."""
+    """Generate stems. Answers at once with the job; `Prefer: wait=N` waits for its end.
 
-    def plan(job_id: str) -> Job:
-        return services.generation.plan(body, job_id=job_id)
-
+    `audio_prompt` and `melody` may be files of a form, in which the parameters stand beside the other fields.
+    """
+    generations = _generations(services)
     scoped = f"generations:{key}" if key else None
-    return await submitted(services, plan, key=scoped, fingerprint=fingerprint(body), wait=wait)
+    if is_multipart(request.headers):
+        async with received_files(request, INPUTS) as (files, fields):
+            options = validated(GenerationOptions, _nested(fields))
+            sent = await run_in_threadpool(_sent, files)
+            return await submitted(
+                services,
+                lambda job_id: generations.of_files(options, sent, job_id=job_id),
+                key=scoped,
+                fingerprint=stamp(options, sent),
+                wait=wait,
+            )
+    await require_json(request)
+    body = validated(GenerationRequest, await json_body(request))
+    return await submitted(
+        services,
+        lambda job_id: generations.of_stored(body, job_id=job_id),
+        key=scoped,
+        fingerprint=fingerprint(body),
+        wait=wait,
+    )
+
+
+def _generations(services: Services) -> Generations:
+    return Generations(services.generation, services.separations.sources, services.jobs)
+
+
+def _nested(fields: dict[str, Any]) -> dict[str, Any]:
+    """A form's fields as JSON has them: the parameters in an object of their own."""
+    parameters = {name: value for name, value in fields.items() if name in GenerationParameters.model_fields}
+    return {"parameters": parameters} | {name: value for name, value in fields.items() if name not in parameters}
+
+
+def _sent(files: dict[str, ReceivedFile]) -> dict[str, SentFile]:
+    return {name: SentFile(file.file, file.filename, file.sha256()) for name, file in files.items()}
