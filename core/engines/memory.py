@@ -1,9 +1,13 @@
-"""How much memory there is for models and batches."""
+"""Memory for models and batches: how much there is, when it ran out, and how it is given back."""
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 from pathlib import Path
+
+from core.allocator import give_back_freed_memory
 
 _ASSUMED_BYTES = 8 * 2**30
 """Where the system does not say: Windows, for one."""
@@ -54,3 +58,20 @@ def _limit(file: Path) -> int | None:
         return int(file.read_text())
     except (OSError, ValueError):  # no such group in this container's view of them, or "max"
         return None
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out: Python's, a GPU's, or the C library's as torch reports it."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+    )
+
+
+def give_back_memory() -> None:
+    """Return to the system what is free: on the heap, and in torch's cache of a GPU's memory."""
+    gc.collect()
+    give_back_freed_memory()
+    torch = sys.modules.get("torch")  # not an import: only what has loaded it has anything on a GPU
+    if torch and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()

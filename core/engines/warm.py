@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import gc
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
-from core.allocator import give_back_freed_memory
+from core.engines.memory import give_back_memory
 
 T = TypeVar("T")
 
@@ -117,8 +115,4 @@ def _discard(evicted: list[_Warm]) -> None:
         if hasattr(warm.model, "close"):
             warm.model.close()
         warm.model = None
-    gc.collect()
-    give_back_freed_memory()
-    torch = sys.modules.get("torch")  # not an import: only what has loaded it has anything on a GPU
-    if torch and torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
+    give_back_memory()
