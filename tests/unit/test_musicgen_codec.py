@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -130,6 +131,17 @@ def test_streams_do_not_disturb_each_other() -> None:
     one, other = shared.decoder(), shared.decoder()
     pieces = [one.push(first[:, :20]), other.push(second), one.push(first[:, 20:]), other.finish(), one.finish()]
     assert np.array_equal(np.concatenate([pieces[0], pieces[2], pieces[4]], axis=1), expected)
+
+
+def test_a_copied_stream_goes_on_from_the_same_codes_on_its_own() -> None:
+    past, first, second = (np.random.default_rng(seed).integers(0, 64, (CODEBOOKS, 20)) for seed in (1, 2, 3))
+    stream = codec().decoder()
+    begun = stream.push(past)
+    other = copy(stream)
+    for twin, future in ((stream, first), (other, second)):
+        straight = codec().decoder()
+        expected = np.concatenate([straight.push(past), straight.push(future), straight.finish()], axis=1)
+        assert np.array_equal(np.concatenate([begun, twin.push(future), twin.finish()], axis=1), expected)
 
 
 @pytest.mark.parametrize(

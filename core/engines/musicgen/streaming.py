@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,6 +50,12 @@ class DecoderStream:
     def finish(self) -> Block:
         """The samples ``[C, T]`` that waited for frames to come."""
         return self._decode(self._no_codes, last=True)
+
+    def __copy__(self) -> DecoderStream:
+        """A stream that goes on from the same codes on its own."""
+        twin = object.__new__(DecoderStream)
+        vars(twin).update(vars(self), _front=copy(self._front), _rest=copy(self._rest))
+        return twin
 
     @torch.inference_mode()
     def _decode(self, codes: Codes, last: bool) -> Block:
