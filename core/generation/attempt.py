@@ -10,6 +10,7 @@ from core.errors import CancelRequested, DeadlineExceeded, EngineFailed
 from core.files.background import WriteBehind
 from core.generation.files import StemFiles
 from core.generation.inputs import inputs_of
+from core.generation.previews import PreviewFiles, PreviewTrack
 from core.generation.receipt import FinishedStem, Maker, receipt
 from core.generation.recordings import recordings
 from core.generation.request import GenerationParameters
@@ -17,7 +18,9 @@ from core.generation.stems import stem_requests
 from core.generation.track import Delivery, StemTrack
 from core.jobs.model import Job
 from core.jobs.progress import Progress
-from core.ports import Blobs, Engines, Piece, StemRequest
+from core.ports import Blobs, Engines, Piece, Renderer, StemRequest
+
+_PARTS_BEHIND = 8  # of previews, which wait for storage in memory
 
 
 class Attempt:
@@ -49,30 +52,38 @@ class Attempt:
         self._progress.measured(receipt(finished, self._random_seed))
 
     def _make(self) -> None:
-        with ExitStack() as tracks, WriteBehind(len(self._stems)) as uploads:
+        with ExitStack() as resources, WriteBehind(len(self._stems)) as uploads:
             try:
-                self._render(tracks, uploads)
+                self._render(resources, uploads)
                 self._progress.report(1, "storing", "writing the last files")
             finally:
                 uploads.wait()  # whatever became of the others, a stem that is complete is worth keeping
 
-    def _render(self, tracks: ExitStack, uploads: WriteBehind) -> None:
+    def _render(self, resources: ExitStack, uploads: WriteBehind) -> None:
         self._progress.report(0, "loading", f"loading {self._job.engine.name} {self._model or ''}".rstrip())
         with self._engine.load(self._model, self._progress.check) as renderer:
             maker = Maker.of(self._engine.info, self._engine.info.model(self._model), renderer)
             self._forget_others_work(maker)
             requests = self._requests(renderer.sample_rate)
-            missing = [tracks.enter_context(StemTrack(request, renderer, self._delivery)) for request in requests]
-            with closing(_generator(renderer.render(requests, self._step(missing)))) as pieces:
+            tracks = self._tracks(requests, renderer, resources)
+            with closing(_generator(renderer.render(requests, self._step(tracks)))) as pieces:
                 for piece in pieces:
-                    if not piece.block.size:
-                        continue  # which would complete a stem twice
-                    track = missing[piece.stem]
-                    track.add(piece.block)
-                    if track.complete:
+                    track = tracks[piece.stem]
+                    if piece.block.size and track.add(piece.block):
                         uploads.submit(partial(self._deliver, track, maker))
-        if unfinished := [track.stem_type for track in missing if not track.complete]:
+        if unfinished := [track.stem_type for track in tracks if not track.complete]:
             raise EngineFailed(f"the engine made too few samples of {', '.join(unfinished)}")
+
+    def _tracks(self, requests: list[StemRequest], renderer: Renderer, resources: ExitStack) -> list[StemTrack]:
+        previews: list[PreviewTrack | None] = [None] * len(requests)
+        if self._job.request.get("preview"):
+            behind = resources.enter_context(WriteBehind(_PARTS_BEHIND))
+            files = PreviewFiles(self._blobs, self._job, self._progress, behind.submit)
+            previews = [PreviewTrack(files, request.stem_type, self._delivery) for request in requests]
+        return [
+            resources.enter_context(StemTrack(request, renderer, self._delivery, preview))
+            for request, preview in zip(requests, previews, strict=True)
+        ]
 
     def _requests(self, sample_rate: int) -> list[StemRequest]:
         """What is still to be made, with what came along."""

@@ -20,6 +20,7 @@ from core.audio.waveform import db_to_gain, gain_for_peak, gain_to_db, peak
 from core.errors import EngineFailed, EngineUnavailable, NotFinite
 
 if TYPE_CHECKING:
+    from core.generation.previews import PreviewTrack
     from core.ports import Block, Renderer, StemRequest
 
 PEAK = 0.8
@@ -57,13 +58,17 @@ class StemTrack:
         frames: how many its file will have.
     """
 
-    def __init__(self, request: StemRequest, renderer: Renderer, delivery: Delivery) -> None:
+    def __init__(
+        self, request: StemRequest, renderer: Renderer, delivery: Delivery, preview: PreviewTrack | None = None
+    ) -> None:
+        """``preview`` hears what comes of it. Raises ``EngineUnavailable`` if the rates differ and soxr is missing."""
         self.stem_type = request.stem_type
         self.delivery = delivery
         self.frames = round(request.duration_seconds * delivery.sample_rate)
         self._source_channels = renderer.channels
         self._missing_frames = round(request.duration_seconds * renderer.sample_rate)
         self._conversion = _conversion(renderer, delivery)
+        self._preview = preview
         self._spool = Spool(delivery.channels)
         self._gain = 1.0
         self._meter = self._new_meter() if delivery.loudness_lufs is not None else None
@@ -83,8 +88,8 @@ class StemTrack:
         """Whether the last sample has come."""
         return self._missing_frames == 0
 
-    def add(self, block: Block) -> Block:
-        """Take the next samples; returns what came of them as it will be in the file, but for its level.
+    def add(self, block: Block) -> bool:
+        """Take the next samples; returns whether the stem is complete now.
 
         Raises ``NotFinite``, or ``EngineFailed`` for samples that are not of the model's shape, or too many.
         """
@@ -96,7 +101,11 @@ class StemTrack:
         self._spool.append(converted)
         if self._meter:
             self._meter.add(converted)
-        return converted
+        if self._preview:
+            self._preview.add(converted)
+            if self.complete:
+                self._preview.finish()
+        return self.complete
 
     def level(self) -> Levelled:
         """Choose the gain, and go through the file once. To be called once, when the stem is complete."""

@@ -79,6 +79,27 @@ class Output(Model):
     true_peak_dbtp: float | None = None
 
 
+class Preview(Model):
+    """What can be heard of a stem before it is finished: files of ``part_seconds`` each, numbered from 0 without a gap.
+
+    They are no outputs. The row says how many there are and not which, so it stays small however long the stem is.
+    """
+
+    stem_type: str
+    part_seconds: float
+    parts: int
+    ready_seconds: float
+
+    def file_name(self, part: int | str) -> str:
+        """The name of a part; of all parts, if ``part`` is the placeholder of a template."""
+        number = f"{part:04d}" if isinstance(part, int) else part
+        return f"{self.stem_type}.preview-{number}.wav"
+
+    def holds(self, name: str) -> bool:
+        """Whether this is the name of a part that is stored."""
+        return any(name == self.file_name(part) for part in range(self.parts))
+
+
 class EngineStamp(Model):
     """Which engine makes it, and under which licences."""
 
@@ -125,6 +146,7 @@ class Job(Model):
         folder: where its files lie in the container ``audio-files``, ending in a slash; no other job writes there.
         input_folder: where in the container ``uploads`` lies what came with the request and goes with the job.
         outputs: the files that are finished, while it runs as well.
+        previews: what can be heard of stems that are being made, or were.
         result: what was measured of the whole, by the worker of its kind; ``None`` until it is known.
         attempt: the number of the newest attempt; 0 before the first. A write of an older one is refused.
         attempts_allowed: the number that no attempt may exceed.
@@ -164,6 +186,7 @@ class Job(Model):
     cancel_requested: bool = False
     revision: int = 0
     outputs: tuple[Output, ...] = ()
+    previews: tuple[Preview, ...] = ()
     error: JobError | None = None
     etag: str = Field(default="", exclude=True)
 

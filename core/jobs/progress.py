@@ -25,7 +25,7 @@ from core.errors import (
     RowNotFound,
     StorageError,
 )
-from core.jobs.model import Job, JobStatus, Output
+from core.jobs.model import Job, JobStatus, Output, Preview
 from core.jobs.store import JobStore
 from core.ports import Clock
 
@@ -47,6 +47,7 @@ class Progress:
         self._deadline = clock() + timedelta(seconds=deadline_seconds)
         self._announce = announce
         self._outputs = job.outputs
+        self._previews = job.previews
         self._result = job.result
         self._note: tuple[float, str, str] | None = None
         self._stop: AttemptStopped | None = None
@@ -60,6 +61,10 @@ class Progress:
         """Note a finished file; clients see it with the next sign of life."""
         self._outputs = (*(kept for kept in self._outputs if kept.name != output.name), output)
 
+    def previewed(self, preview: Preview) -> None:
+        """Note what can be heard of a stem by now; clients see it with the next sign of life."""
+        self._previews = (*(kept for kept in self._previews if kept.stem_type != preview.stem_type), preview)
+
     def measured(self, result: dict[str, Any]) -> None:
         """Note what was found out of the whole; clients see it with the next sign of life."""
         self._result = result
@@ -67,7 +72,7 @@ class Progress:
     @property
     def current(self) -> Job:
         """The job as this attempt knows it, with the files finished so far."""
-        return self.job.evolve(outputs=self._outputs, result=self._result)
+        return self.job.evolve(outputs=self._outputs, previews=self._previews, result=self._result)
 
     @property
     def ended_by_itself(self) -> bool:
@@ -87,13 +92,13 @@ class Progress:
         self.check()
 
     def flush(self) -> None:
-        """Write the newest note, or renew the lease once a third of it has passed; else look whether to go on.
+        """Write what is new, or renew the lease once a third of it has passed; else look whether to go on.
 
         Looking is what lets a cancellation be seen at the end of the very step that it falls into.
         """
         now = self._clock()
         note, self._note = self._note, None
-        if note is None and not self._lease_wanes():
+        if note is None and self.current == self.job and not self._lease_wanes():
             self.catch_up()
             return
         progress, stage, message = note or (self.job.progress, self.job.stage, self.job.status_message)

@@ -118,10 +118,16 @@ class JobService:
         if job.status is JobStatus.EXPIRED:
             raise FilesExpired(f"the files of job {job.job_id} expired at {job.expires_at:%Y-%m-%dT%H:%M:%SZ}")
 
-    def signed_url(self, job: Job, output: Output) -> str:
-        """An address to read the file from, for half an hour."""
+    def signed_url(self, job: Job, name: str) -> str:
+        """An address to read an output, or a part of a preview, from, for half an hour.
+
+        Raises ``FileNotFound`` or ``FilesExpired``.
+        """
+        self.check_files(job)
+        if not any(preview.holds(name) for preview in job.previews):
+            self.output(job, name)
         expires_at = self.clock() + _LINK_LIFE
-        return self.blobs.signed_url(AUDIO_FILES, job.folder + output.name, expires_at=expires_at, filename=output.name)
+        return self.blobs.signed_url(AUDIO_FILES, job.folder + name, expires_at=expires_at, filename=name)
 
     def read(self, job: Job, output: Output) -> Iterator[bytes]:
         """The file's content."""

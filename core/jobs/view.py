@@ -8,13 +8,19 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from core.jobs.model import EngineStamp, Job, JobError, JobKind, JobStatus, Model, Output
+from core.jobs.model import EngineStamp, Job, JobError, JobKind, JobStatus, Model, Output, Preview
 
 
 class OutputView(Output):
     """A file of a job, with the address that redirects to it."""
 
     url: str
+
+
+class PreviewView(Preview):
+    """What can be heard of a stem before it is finished."""
+
+    url: str = Field(description="Of each part: {part} stands for its number in four digits, from 0000 on")
 
 
 class JobView(Model):
@@ -39,6 +45,7 @@ class JobView(Model):
     request: dict[str, Any] = Field(description="What was asked, with everything that was left open filled in")
     engine: EngineStamp
     outputs: list[OutputView] = Field(description="The files that are finished, while the job runs as well")
+    previews: list[PreviewView] = Field(description="What can be heard before it is finished, if it was asked for")
     result: dict[str, Any] | None = Field(description="What was measured of the whole, once it is known")
     error: JobError | None
     links: dict[str, str] = Field(description="self, events, and what can be done with the job now")
@@ -51,12 +58,17 @@ def job_view(job: Job, queue_position: int | None = None) -> dict[str, Any]:
     """The job's public fields, its outputs with their links, and what can be done with it next, as JSON."""
     path = job_path(job.job_id)
     view = JobView(
-        **job.model_dump(include=_COPIED - {"outputs"}),
+        **job.model_dump(include=_COPIED - {"outputs", "previews"}),
         queue_position=queue_position,
         outputs=[OutputView(**output.model_dump(), url=f"{path}/files/{quote(output.name)}") for output in job.outputs],
+        previews=[_preview_view(preview, path) for preview in job.previews],
         links={"self": path, "events": f"{path}/events"} | _actions(job, path),
     )
     return view.model_dump(mode="json")
+
+
+def _preview_view(preview: Preview, path: str) -> PreviewView:
+    return PreviewView(**preview.model_dump(), url=f"{path}/files/{preview.file_name('{part}')}")
 
 
 def job_path(job_id: str) -> str:

@@ -32,6 +32,7 @@ def _json(body: dict[str, Any]) -> str:
 
 def _standard(job: Job, event: str) -> dict[str, Any]:
     data = job_view(job)
+    del data["previews"]  # of no use once the files are there
     if len(json.dumps(data, ensure_ascii=False).encode()) > _LARGEST_BYTES:
         del data["request"]  # the client knows what it sent; links.self has it all
     return {"type": event, "timestamp": _utc(job.updated_at), "data": data}

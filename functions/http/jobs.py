@@ -98,8 +98,7 @@ async def job_events(
 def get_file(job_id: str, name: str, services: ServicesDep) -> RedirectResponse:
     """Redirects to a link that reads the file for half an hour."""
     job = services.jobs.get(job_id)
-    url = services.jobs.signed_url(job, services.jobs.output(job, name))
-    return RedirectResponse(url, 302, {"Cache-Control": "no-store"})
+    return RedirectResponse(services.jobs.signed_url(job, name), 302, {"Cache-Control": "no-store"})
 
 
 @router.get("/{job_id}/files.zip", response_class=StreamingResponse)
