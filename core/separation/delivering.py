@@ -17,10 +17,10 @@ from core.audio.encode import open_encoder
 from core.audio.formats import OUTPUT_FORMATS
 from core.audio.loudness import LoudnessMeter
 from core.audio.peaks import PeaksMeter, samples_per_pixel_for
+from core.files.background import ReadAhead, WriteBehind
 from core.files.writer import BlobWriter
 from core.jobs.model import AUDIO_FILES, Job, Output
 from core.ports import Blobs
-from core.files.background import ReadAhead, WriteBehind
 from core.separation.parts import Part, Parts, Plan
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import numpy as np
 
 from core.audio.waveform import peak
 from core.errors import EngineFailed, NotFinite
-from core.ports import Mixture, Separator
 from core.files.background import ReadAhead, WriteBehind
+from core.ports import Mixture, Separator
 from core.separation.parts import Part, Parts
 from core.separation.selection import Selection
 
