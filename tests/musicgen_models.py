@@ -118,8 +118,9 @@ def lm_configuration(
         "hidden_scale": 4, "dropout": 0.0, "emb_lr": None, "activation": "gelu", "norm_first": True,
         "norm": "layer_norm", "bias_ff": False, "bias_attn": False, "bias_proj": False, "past_context": None,
         "causal": True, "custom": False, "memory_efficient": True, "attention_as_float32": False,
-        "layer_scale": None, "positional_embedding": "sin", "xpos": False, "checkpointing": "none", "weight_init": "gaussian", "depthwise_init": "current",
-        "zero_bias_init": True, "cross_attention": False, "qk_layer_norm": False, "qk_layer_norm_cross": False,
+        "layer_scale": None, "positional_embedding": "sin", "xpos": False, "checkpointing": "none",
+        "weight_init": "gaussian", "depthwise_init": "current", "zero_bias_init": True, "cross_attention": False,
+        "qk_layer_norm": False, "qk_layer_norm_cross": False,
         "attention_dropout": None, "kv_repeat": 1, "two_step_cfg": False,
     }  # fmt: skip
     text = {"model": "t5", "t5": {"name": "t5-base", "finetune": False, "word_dropout": 0.3, "normalize_text": False}}

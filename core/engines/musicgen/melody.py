@@ -6,6 +6,7 @@ a melody is followed best if it is sung or played alone, and whoever has only a 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,8 @@ from core.engines.musicgen.model import Conditioning
 from core.ports import Recording
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from core.engines.musicgen.text import TextEncoder
 
 SAMPLE_RATE = 32000
@@ -35,36 +38,31 @@ class MelodyConditioner:
     ) -> None:
         """Put a projection ``[C, 12]``, ``[C]`` beside the text's; a melody lasts as long as the model's window."""
         self._text = text
-        self._weight, self._bias = weight.float(), bias.float()
+        self._weight, self._bias = weight.to("cpu", torch.float32), bias.to("cpu", torch.float32)
         self._frames = int(SAMPLE_RATE * window_seconds) // HOP_LENGTH + 1
 
     @torch.inference_mode()
     def condition(self, description: str, melody: Recording | None) -> Conditioning:
         """The melody, then the text, ``[P, C]``; a melody that is shorter than the window starts again."""
-        return self._prefix(melody, self._text.encode(description))
-
-    @torch.inference_mode()
-    def null(self, conditioning: Conditioning | None = None) -> Conditioning:
-        """No melody and no text, as long as what it is the counterpart of, so that the frames have the same places."""
-        prefix = None if conditioning is None else conditioning.prefix
-        tokens = 1 if prefix is None else len(prefix) - self._frames
-        return self._prefix(None, self._text.nothing(tokens))
-
-    def _prefix(self, melody: Recording | None, text: torch.Tensor) -> Conditioning:
         samples = np.zeros(1, np.float32) if melody is None else self._samples(melody)
         frames = chroma(torch.from_numpy(samples))
         frames = frames.repeat(-(-self._frames // len(frames)), 1)[: self._frames]
-        projected = functional.linear(frames.to(self._weight.device), self._weight, self._bias)
+        text = self._text.encode(description)
+        projected = functional.linear(frames, self._weight, self._bias)
         return Conditioning(prefix=torch.cat([projected.to(text.device), text]))
 
-    def _samples(self, melody: Recording) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    def null(self) -> Conditioning:
+        """No melody and no text."""
+        return self.condition("", None)
+
+    def _samples(self, melody: Recording) -> NDArray[np.float32]:
         """The downmix at the model's rate, without what no frame of the window reaches."""
         needed = int(((self._frames - 1) * HOP_LENGTH + FFT_LENGTH) / SAMPLE_RATE * melody.sample_rate)
         downmix = melody.samples[:, :needed].mean(axis=0, keepdims=True)
         if melody.sample_rate != SAMPLE_RATE:
             blocks = list(resample([downmix], melody.sample_rate, SAMPLE_RATE, 1))
-            downmix = np.concatenate([np.zeros((1, 1), np.float32)[:, :0], *blocks], axis=1)
-        samples: np.ndarray[tuple[int], np.dtype[np.float32]] = np.ascontiguousarray(downmix[0])
+            downmix = np.concatenate([downmix[:, :0], *blocks], axis=1)
+        samples: NDArray[np.float32] = np.ascontiguousarray(downmix[0])
         return samples
 
 
@@ -95,11 +93,12 @@ def melody_from(melody: Recording, start_seconds: float, seconds: float) -> Reco
     return Recording(melody.samples[:, places], melody.sample_rate)
 
 
-def _filters() -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+@cache
+def _filters() -> NDArray[np.float32]:
     """How much each frequency counts for each pitch class, ``[12, F]``; A at 440 Hz (Ellis, "Chroma feature analysis
     and synthesis", 2007)."""
     from transformers.audio_utils import chroma_filter_bank
 
     filters = chroma_filter_bank(FFT_LENGTH, PITCH_CLASSES, SAMPLE_RATE, tuning=0.0)
-    single: np.ndarray[tuple[int, int], np.dtype[np.float32]] = filters.astype(np.float32)
+    single: NDArray[np.float32] = filters.astype(np.float32)
     return single

@@ -38,19 +38,15 @@ class TextEncoder:
 
     @torch.inference_mode()
     def encode(self, description: str) -> torch.Tensor:
-        """A description as ``[L, C]``, one row a token; nothing is one row of zeros, which the models take for nothing.
+        """A description as ``[L, C]``, one row a token; an empty one is a row of zeros, which attention makes zeros of.
 
         One at a time, and so without padding: T5's states would depend on it, if only by rounding.
         """
         if not description:
-            return self.nothing(1)
+            return torch.zeros(1, len(self._bias), device=self._bias.device)
         tokens = self._tokenizer([description], return_tensors="pt").to(self._t5.device)
         states = self._t5(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]).last_hidden_state
         return functional.linear(states[0], self._weight, self._bias)
-
-    def nothing(self, tokens: int) -> torch.Tensor:
-        """The text that guidance leads away from, ``[L, C]``: zeros, of which attention without biases makes zeros."""
-        return torch.zeros(tokens, len(self._bias), device=self._bias.device)
 
 
 class TextConditioner:
@@ -63,9 +59,9 @@ class TextConditioner:
         """Attention to the description; a melody means nothing to these models."""
         return Conditioning(cross=self._text.encode(description))
 
-    def null(self, conditioning: Conditioning | None = None) -> Conditioning:
-        """Attention to nothing, whatever it is the counterpart of."""
-        return Conditioning(cross=self._text.nothing(1))
+    def null(self) -> Conditioning:
+        """Attention to nothing."""
+        return Conditioning(cross=self._text.encode(""))
 
 
 def load_t5(folder: Path, device: str) -> tuple[Any, Any]:
@@ -77,10 +73,15 @@ def load_t5(folder: Path, device: str) -> tuple[Any, Any]:
     from safetensors import SafetensorError
     from transformers import T5EncoderModel, T5Tokenizer
 
+    encoder: Any = T5EncoderModel  # its types leave out what ``output_loading_info`` does
     try:
         tokenizer = T5Tokenizer.from_pretrained(folder, local_files_only=True)
-        t5: Any = T5EncoderModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+        t5, report = encoder.from_pretrained(
+            folder, local_files_only=True, dtype=torch.float32, use_safetensors=True, output_loading_info=True
+        )
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
-        reason = str(error).partition("\n")[0]
-        raise EngineUnavailable(f"{folder} holds no T5 that can be loaded ({reason}): fetch its files again") from error
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise EngineUnavailable(f"{folder} holds no T5 that can be loaded: fetch its files again ({reason})") from error
+    if absent := sorted(map(str, [*report["missing_keys"], *report["mismatched_keys"]])):  # it was drawn at random
+        raise EngineUnavailable(f"{folder} lacks weights of T5, of them {absent[0]}: fetch its files again")
     return tokenizer, t5.to(device)
