@@ -60,4 +60,5 @@ def _who_does(name: str, catalogue: Iterable[EngineInfo]) -> str:
             users += [called(engine, model) for model in models]
     if not users:
         return "no model does"
-    return f"{' and '.join(users)} {'does' if len(users) == 1 else 'do'}"
+    named = " and ".join(filter(None, (", ".join(users[:-1]), users[-1])))
+    return f"{named} {'does' if len(users) == 1 else 'do'}"
