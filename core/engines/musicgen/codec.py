@@ -46,7 +46,7 @@ class EncodecCodec:
             return np.zeros((self._num_codebooks, 0), np.int64)
         samples = samples[:, samples.shape[1] - frames * self._hop_length :]
         channels = self.channels // self._rows
-        rows = torch.from_numpy(np.ascontiguousarray(samples)).reshape(self._rows, channels, -1)
+        rows = torch.tensor(samples).reshape(self._rows, channels, -1)
         codes = self._encodec.encode(rows.to(self._device))
         return codes.transpose(0, 1).flatten(0, 1).cpu().numpy()
 

@@ -15,7 +15,9 @@ from core.engines.musicgen.text import TextConditioner, TextEncoder
 from core.errors import EngineUnavailable, ModelNotFound
 
 CONFIGURATION_FILE = "config.json"
-PATTERNS = ("*.json", "*.safetensors", "spiece.model")
+WEIGHTS = ("*.safetensors",)
+_TOKENIZER_FILES = ("tokenizer.json", "spiece.model")
+PATTERNS = (*WEIGHTS, "*.json", "spiece.model")
 """The files that are wanted of a published model; pickled weights are not."""
 
 _WINDOW_SECONDS = 30.0  # of all released models; the format has no field for it but the longest generation's
@@ -124,6 +126,8 @@ def _window_seconds(model: Any, frame_rate: int) -> float:
 def _tokenizer(folder: Path) -> Any:
     from transformers import T5Tokenizer
 
+    if not any((folder / name).is_file() for name in _TOKENIZER_FILES):  # or it would know no words at all
+        raise ModelNotFound(f"{folder} lacks the tokenizer of its T5: {' or '.join(_TOKENIZER_FILES)}")
     try:
         return T5Tokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -139,6 +143,7 @@ def _pretrained(folder: Path) -> Any:
         MusicgenMelodyConfig,
         MusicgenMelodyForConditionalGeneration,
     )
+    from transformers.utils import logging
 
     if not (folder / CONFIGURATION_FILE).is_file() or not any(folder.glob("*.safetensors")):
         raise ModelNotFound(
@@ -148,6 +153,7 @@ def _pretrained(folder: Path) -> Any:
         MusicgenConfig: MusicgenForConditionalGeneration,
         MusicgenMelodyConfig: MusicgenMelodyForConditionalGeneration,
     }
+    logging.disable_progress_bar()  # a bar is for whoever waits and watches
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         if type(config) not in classes:
