@@ -11,17 +11,20 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 STORAGE := node_modules/.installed
 INSTALLED := $(VENV)/.installed
+INSTALLED_GPU := $(VENV)/.installed-gpu
 
 # Without this, torch's and numpy's threads spin while they wait, and starve whatever else runs.
 export OMP_WAIT_POLICY := passive
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve test check format bench clean
+.PHONY: help setup setup-gpu run serve test check format bench clean
 
 help: ## Show what there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 setup: $(INSTALLED) $(STORAGE) ## Install Python packages into .venv and Azurite into node_modules
+
+setup-gpu: $(INSTALLED_GPU) ## Install what a worker needs to separate and to generate with models, on a GPU or a CPU, into .venv
 
 run: setup ## Make three stems, from the request to the signed callback, and leave them in out/
 	@$(BIN)/python -m local run --out $(OUT)
@@ -48,10 +51,18 @@ bench: setup $(VENV)/.bench ## Measure, and write bench.md
 clean: ## Remove what setup, run and serve made
 	rm -rf $(VENV) node_modules .local out
 
-$(INSTALLED): constraints.txt requirements.txt requirements-gpu.txt requirements-dev.txt requirements-conformance.txt
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 		|| { echo "Python 3.11 to 3.13 is needed; name it: make PYTHON=/path/to/python3.11"; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+
+$(INSTALLED_GPU): constraints.txt requirements.txt requirements-gpu.txt requirements-gpu-nodeps.txt | $(BIN)/python
+	@echo "installing what runs models into $(VENV) …"
+	@$(PIP) -r requirements.txt -r requirements-gpu.txt
+	@$(PIP) --no-deps -r requirements-gpu-nodeps.txt
+	@touch $@
+
+$(INSTALLED): $(INSTALLED_GPU) requirements-dev.txt requirements-conformance.txt
 	@echo "installing Python packages into $(VENV) …"
 	@$(PIP) -r requirements-dev.txt
 	@$(PIP) --no-deps --ignore-requires-python -r requirements-conformance.txt

@@ -41,6 +41,7 @@ from tests.musicgen_models import (
 
 KINDS: list[Kind] = ["small", "stereo", "melody"]
 STOOD_IN = ("torchaudio", "xformers", "spacy", "flashy", "librosa")
+"""What is installed nowhere: num2words is stood in for too, and others may have it."""
 DESCRIPTION = "a slow rock drum!"
 
 

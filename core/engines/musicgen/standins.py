@@ -43,7 +43,7 @@ def audiocraft_models() -> ModuleType:
 
 
 class _Unused:
-    """Stands for a class that is named and never made."""
+    """Stands for what is named and never used."""
 
 
 class _LowerTriangularMask:
@@ -65,6 +65,7 @@ def _stand_ins() -> dict[str, ModuleType]:
     """Every module that is stood in for, by its full name, with what is taken from it."""
     modules = [
         # modules/conditioners.py, for a tokenizer that no MusicGen uses
+        _module("num2words", num2words=_Unused),
         _module("spacy"),
         # modules/chroma.py and data/audio_utils.py, for the melody's spectrogram (ours: melody.py) and loudness
         _module("torchaudio"),
