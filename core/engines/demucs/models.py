@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import pickle
 import re
@@ -20,6 +19,7 @@ from demucs.hdemucs import HDemucs
 from demucs.htdemucs import HTDemucs
 from demucs.states import load_model
 
+from core.engines.digests import digest_of_digests
 from core.errors import ChecksumMismatch, EngineUnavailable, ModelNotFound
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def load_bag(store: CheckpointStore, name: str) -> Bag:
         sample_rate=bag.samplerate,
         models=tuple(bag.models),
         weights=tuple(tuple(map(float, weights)) for weights in bag.weights),
-        digest=digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest(),
+        digest=digest_of_digests(digests),
     )
 
 
