@@ -32,7 +32,8 @@ class ModelFolders:
 
         Args:
             model: a plain name, or ``owner/name`` as on the hub.
-            published: its name on the hub; with ``None``, that is ``model`` itself if the operator pinned its files.
+            published: its name on the hub; ``None`` if it has none, but an ``owner/name`` whose files the operator pinned
+                is looked for there all the same.
             patterns: the files that are wanted, as shell patterns of their relative paths; ``*`` crosses folders.
 
         Raises:
@@ -63,8 +64,9 @@ class ModelFolders:
         return self._store.fetch_all(folder, names) if names else None
 
     def _published(self, folder: str, published: str | None, patterns: Sequence[str]) -> Path:
-        vouched = published is None and self._store.pins_below(folder)
-        repository = folder.partition("/")[2] if vouched else published
+        model = folder.partition("/")[2]
+        vouched = published is None and "/" in model and self._store.pins_below(folder)
+        repository = model if vouched else published
         if repository is None:
             raise ModelNotFound(self._missing(folder))
         try:

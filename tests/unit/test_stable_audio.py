@@ -487,5 +487,5 @@ def test_the_decoder_computes_in_float32_whatever_the_rest_does(
 def test_missing_packages_make_the_engine_unavailable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("core.engines.stable_audio.pipeline")
     monkeypatch.setitem(sys.modules, "core.engines.stable_audio.pipeline", None)
-    with pytest.raises(EngineUnavailable, match="stable_audio needs the packages torch, diffusers"):
+    with pytest.raises(EngineUnavailable, match="stable_audio is not installed here"):
         engine_over(folder).load(None, stop).__enter__()

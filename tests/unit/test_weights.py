@@ -326,6 +326,12 @@ def test_a_model_of_the_hub_that_is_not_in_the_catalogue_must_be_pinned(models: 
     assert content(models.find(pins=pins, model=PUBLISHED)) == FILES
 
 
+def test_a_pinned_model_with_a_plain_name_is_nobodys_on_the_hub(models: Models, hub: Hub) -> None:
+    with pytest.raises(ModelNotFound, match="no weights of a model 'small'"):
+        models.find(pins=PINS, published=None)
+    assert hub.asked == []
+
+
 # Nowhere
 
 

@@ -61,7 +61,7 @@ class StableAudioEngine:
             return Compute.choose(self._device, self._precision)
         except ImportError as error:
             raise EngineUnavailable(
-                f"stable_audio needs the packages torch, diffusers, transformers and torchsde: {error}"
+                f"stable_audio is not installed here ({error.name} is missing): pip install -r requirements-gpu.txt"
             ) from error
 
     def _find(self, model: str, published: str | None) -> Path:
