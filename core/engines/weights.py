@@ -32,8 +32,8 @@ class ModelFolders:
 
         Args:
             model: a plain name, or ``owner/name`` as on the hub.
-            published: its name on the hub; ``None`` if it has none, but an ``owner/name`` whose files the operator pinned
-                is looked for there all the same.
+            published: its name on the hub; without one, only an ``owner/name`` is looked for there, and only if the
+                operator pinned files of it.
             patterns: the files that are wanted, as shell patterns of their relative paths; ``*`` crosses folders.
 
         Raises:
