@@ -89,14 +89,14 @@ class ToyEngine:
         """The stems side by side: one block of each in turn."""
         self.rendered.append(list(requests))
         stems = [samples_of(request, self.sample_rate, self.channels) for request in requests]
-        frames = max(stem.shape[1] for stem in stems)
+        starts = range(0, stems[0].shape[1], BLOCK_FRAMES)
         pieces = 0
-        for start in range(0, frames, BLOCK_FRAMES):
+        for start in starts:
             for index, stem in enumerate(stems):
                 yield Piece(index, self.spoil(stem[:, start : start + BLOCK_FRAMES]))
                 pieces += 1
                 self.after_piece(pieces)
-            step(min((start + BLOCK_FRAMES) / frames, 1.0))
+                step(pieces / (len(starts) * len(stems)))
 
 
 class ToyEngines:
