@@ -61,15 +61,11 @@ class MusicGenEngine:
             yield renderer
 
     def _compute(self) -> tuple[str, str]:
-        try:
-            from core.engines.musicgen import renderer  # noqa: F401 - what it needs is there, or nothing is done
+        with _needing_packages():
             from core.engines.musicgen.precision import choose
+            from core.engines.musicgen.renderer import MusicGenRenderer  # noqa: F401 - nothing is done if it is missing
 
             return choose(self._device, self._precision)
-        except ImportError as error:
-            raise EngineUnavailable(
-                f"musicgen is not installed here ({error.name} is missing): pip install -r requirements-gpu.txt"
-            ) from error
 
     def _find(self, info: ModelInfo) -> Path:
         """The model's folder; of the two formats the hub may have, audiocraft's is the smaller."""
@@ -87,16 +83,17 @@ class MusicGenEngine:
             return self._folders.find(self.info.name, info.name, info.weights, known)
 
     def _load(self, folder: Path, device: str, precision: str) -> MusicGenRenderer:
-        from core.allocator import keep_freed_memory
-        from core.engines.memory import device_memory_bytes
-        from core.engines.musicgen.batching import Batcher
-        from core.engines.musicgen.decoder import Decoder
-        from core.engines.musicgen.renderer import MusicGenRenderer
+        with _needing_packages():
+            from core.allocator import keep_freed_memory
+            from core.engines.memory import device_memory_bytes
+            from core.engines.musicgen.batching import Batcher
+            from core.engines.musicgen.decoder import Decoder
+            from core.engines.musicgen.renderer import MusicGenRenderer
 
-        keep_freed_memory()
-        model = self._load_model(folder, device)
-        memory_bytes = self._batch_memory_bytes or device_memory_bytes(device) // 4
-        return MusicGenRenderer(model, Batcher(Decoder(model.language_model, precision, device), memory_bytes))
+            keep_freed_memory()
+            model = self._load_model(folder, device)
+            memory_bytes = self._batch_memory_bytes or device_memory_bytes(device) // 4
+            return MusicGenRenderer(model, Batcher(Decoder(model.language_model, precision, device), memory_bytes))
 
     def _load_model(self, folder: Path, device: str) -> MusicModel:
         from core.engines.musicgen import audiocraft_models, transformers_models
@@ -114,3 +111,13 @@ class MusicGenEngine:
 
         published = name if "/" in name else f"google-t5/{name}"
         return self._folders.find(self.info.name, name, published, transformers_models.PATTERNS)
+
+
+@contextmanager
+def _needing_packages() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise EngineUnavailable(
+            f"musicgen is not installed here ({error.name} is missing): pip install -r requirements-gpu.txt"
+        ) from error
