@@ -92,7 +92,9 @@ def validated(kind: type[M], fields: Any) -> M:
 
 
 def _file(form: FormData, name: str) -> ReceivedFile:
-    file = form.get(name)
+    file, *others = form.getlist(name)
+    if others:
+        raise InvalidRequest([FieldError(f"/{name}", "comes more than once")])
     if not isinstance(file, UploadFile):
         detail = f"it came as text: curl sends a file with {name}=@song.mp3"
         raise InvalidRequest([FieldError(f"/{name}", f"is required: {detail}" if name == "file" else detail)])

@@ -341,15 +341,15 @@ class TestPreviews:
 
     def test_they_are_no_outputs_and_stay_small_and_go_with_the_files(self, services: Services, submit: Submit) -> None:
         callback = {"callback_url": "http://127.0.0.1:9/hook"}
-        job = run(services, submit({"duration_seconds": 60.0}, preview=True, **callback))
+        job = run(services, submit({"duration_seconds": 20.0}, preview=True, **callback))
         assert [output.name for output in job.outputs] == ["drums.wav", "bass.wav"]
-        assert len(names(services, job)) == 2 + 2 * 30
+        assert len(names(services, job)) == 2 + 2 * 10
         shown = job_view(job)["previews"]
         assert shown[0] == {
             "stem_type": shown[0]["stem_type"],
             "part_seconds": 2.0,
-            "parts": 30,
-            "ready_seconds": 60.0,
+            "parts": 10,
+            "ready_seconds": 20.0,
             "url": f"/v1/jobs/{job.job_id}/files/{shown[0]['stem_type']}.preview-{{part}}.wav",
         }
         assert "preview-" not in build_payload(job, "job.completed")

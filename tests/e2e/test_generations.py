@@ -15,6 +15,7 @@ from standardwebhooks import Webhook
 from tests.e2e.api import Api, new_id, problem
 from tests.e2e.conftest import Installation
 from tests.receiver import Receiver
+from tests.songs import encoded, song
 
 
 def completed(api: Api, *stems: str, **fields: object) -> dict:
@@ -56,6 +57,67 @@ def test_the_same_request_and_seed_give_the_same_bytes_and_another_seed_another_
         completed(api, "piano", parameters={"random_seed": seed})["outputs"][0]["sha256"] for seed in (5, 5, 6)
     )
     assert first == again != other
+
+
+def test_files_come_at_the_rate_the_channels_and_the_loudness_that_were_asked_for(api: Api) -> None:
+    wanted = {"duration_seconds": 3, "sample_rate": 48000, "channels": 1, "loudness_lufs": -20}
+    job = completed(api, "piano", "bass", parameters=wanted)
+    for output in job["outputs"]:
+        with wave.open(io.BytesIO(api.http.get(output["url"], follow_redirects=True).content)) as file:
+            assert (file.getnchannels(), file.getframerate(), file.getnframes()) == (1, 48000, 144000)
+        assert output["loudness_lufs"] == pytest.approx(-20, abs=0.1)
+        assert output["true_peak_dbtp"] <= -1
+    receipt = job["result"]
+    assert (receipt["engine"], receipt["random_seed"], receipt["weights_sha256"]) == ("synth", 1, None)
+    assert (receipt["sample_rate"], receipt["channels"], list(receipt["libraries"])) == (44100, 2, ["numpy"])
+    assert receipt["stems"]["bass"]["loudness_lufs"] == job["outputs"][1]["loudness_lufs"]
+
+
+def test_a_stem_can_be_heard_while_it_is_being_made(api: Api) -> None:
+    stems = ("piano", "synth", "guitar", "vocals", "drums", "bass", "other")
+    job_id = api.generate(*stems, preview=True, parameters={"duration_seconds": 600}).json()["job_id"]
+    job = api.wait_for(job_id, lambda job: bool(job["previews"]))
+    assert (job["status"], job["outputs"]) == ("processing", [])
+    preview = job["previews"][0]
+    assert (preview["stem_type"], preview["part_seconds"]) == ("piano", 2.0)
+    assert preview["ready_seconds"] == 2.0 * preview["parts"]
+    part = api.http.get(preview["url"].replace("{part}", "0000"), follow_redirects=True)
+    with wave.open(io.BytesIO(part.content)) as file:
+        assert (file.getnchannels(), file.getframerate(), file.getnframes()) == (2, 44100, 88200)
+    problem(api.http.get(preview["url"].replace("{part}", "9999")), 404, "file-not-found")
+    api.http.post(f"/v1/jobs/{job_id}/cancel")
+    ended = api.wait_for_end(job_id)
+    assert all("preview" not in output["name"] for output in ended["outputs"])
+    assert api.http.delete(f"/v1/jobs/{job_id}").status_code == 204
+
+
+def test_a_form_takes_the_same_fields_and_files_for_engines_that_use_them(api: Api) -> None:
+    fields = {"target_stems": "bass, drums", "duration_seconds": "0.5", "chord_progression": "Am F", "preview": "false"}
+    form = {name: (None, value) for name, value in fields.items()}
+    answer = api.http.post("/v1/generations", files=form)
+    assert answer.status_code == 202, answer.text
+    asked = answer.json()["request"]
+    assert asked["target_stems"] == ["bass", "drums"]
+    assert (asked["parameters"]["duration_seconds"], asked["parameters"]["chord_progression"]) == (0.5, ["Am", "F"])
+    assert api.wait_for_end(answer.json()["job_id"])["status"] == "completed"
+    melody = ("song.wav", encoded(song(8.0)), "audio/wav")  # larger than any JSON may be
+    refused = problem(api.http.post("/v1/generations", files={**form, "melody": melody}), 422, "invalid-request")
+    (error,) = refused["errors"]
+    assert error["pointer"] == "/melody"
+    assert "synth does not use it" in error["detail"]
+
+
+def test_what_another_job_made_can_be_gone_on_from(api: Api) -> None:
+    before = completed(api, "guitar", parameters={"duration_seconds": 1})
+    prompt = {"job_id": before["job_id"], "file": "guitar.wav"}
+    answer = api.generate("bass", engine="musicgen", model="small", audio_prompt=prompt)
+    assert answer.status_code == 202, answer.text
+    taken = answer.json()["request"]["audio_prompt"]
+    assert taken["source"]["name"].endswith(f"{before['job_id']}/guitar.wav")
+    assert (taken["audio"]["sample_rate"], taken["audio"]["duration_seconds"]) == (44100, 1.0)
+    api.http.post(f"{answer.json()['links']['self']}/cancel")  # its weights may not be here
+    problem(api.generate(engine="musicgen", audio_prompt=prompt | {"file": "bass.wav"}), 404, "file-not-found")
+    problem(api.generate(engine="musicgen", audio_prompt={"blob": "inbox/nowhere.wav"}), 404, "source-not-found")
 
 
 def test_all_seven_stems_can_be_had_as_one_zip(api: Api) -> None:
@@ -188,6 +250,14 @@ BAD_FIELDS = {
     "fast": ({"parameters": {"target_bpm": 301}}, "/parameters/target_bpm", "30 to 300"),
     "short": ({"parameters": {"duration_seconds": 0.4}}, "/parameters/duration_seconds", "0.5 to 600"),
     "long": ({"parameters": {"duration_seconds": 601}}, "/parameters/duration_seconds", "0.5 to 600"),
+    "rate": ({"parameters": {"sample_rate": 44000}}, "/parameters/sample_rate", "one of 16000, 22050"),
+    "channels": ({"parameters": {"channels": 6}}, "/parameters/channels", "1 to 2"),
+    "loud": ({"parameters": {"loudness_lufs": -4}}, "/parameters/loudness_lufs", "-40 to -5 LUFS"),
+    "tokens": ({"parameters": {"top_k": 250}}, "/parameters/top_k", "synth does not use it; musicgen does"),
+    "steps": ({"parameters": {"steps": 100}}, "/parameters/steps", "synth does not use it; stable_audio does"),
+    "melody": ({"melody": {"blob": "inbox/song.wav"}}, "/melody", "musicgen stereo-melody do"),
+    "no place": ({"audio_prompt": {"file": "bass.wav"}}, "/audio_prompt", "job_id and file go together"),
+    "model": ({"model": "large"}, "/model", "synth has no models"),
     "hot": ({"parameters": {"temperature": 2.1}}, "/parameters/temperature", "0 to 2"),
     "not a number": ({"parameters": {"temperature": "warm"}}, "/parameters/temperature", "number"),
     "chord": ({"parameters": {"chord_progression": ["C", "H7"]}}, "/parameters/chord_progression/1", "Am7"),
