@@ -17,7 +17,9 @@ import torch
 
 from core.engines.checkpoints import CheckpointStore
 from core.engines.musicgen.engine import MusicGenEngine
-from core.engines.musicgen.windows import plan_windows
+from core.engines.musicgen.model import Conditioning
+from core.engines.musicgen.stems import Stem
+from core.engines.musicgen.windows import FADE_SECONDS, plan_windows
 from core.engines.warm import WarmModels
 from core.engines.weights import ModelFolders
 from core.errors import CancelRequested, ChecksumMismatch, EngineFailed, EngineUnavailable, ModelNotFound, NotFinite
@@ -36,6 +38,7 @@ from tests.musicgen_models import (
 )
 
 if TYPE_CHECKING:
+    from core.engines.musicgen.batching import Row
     from core.ports import Block, Renderer
 
 ROUNDING = 2e-6
@@ -306,6 +309,70 @@ def test_the_later_windows_hear_later_parts_of_the_melody(engine: MusicGenEngine
         request(duration_seconds=5, melody=Recording(changed, SAMPLE_RATE)),
     )
     assert not np.array_equal(one[:, -SAMPLE_RATE:], other[:, -SAMPLE_RATE:])
+
+
+class Beeps:
+    """A codec whose samples are the first codebook's codes; it looks two frames ahead."""
+
+    sample_rate, channels, frame_rate = 1000, 1, 50
+
+    def __init__(self) -> None:
+        self._waiting = np.zeros(0, np.float32)
+
+    def encode(self, recording: Recording) -> Any:
+        return np.full((1, recording.samples.shape[1] * self.frame_rate // recording.sample_rate), 9)
+
+    def decoder(self) -> Beeps:
+        return Beeps()
+
+    def push(self, codes: Any) -> Block:
+        samples = np.concatenate([self._waiting, codes[0].repeat(20).astype(np.float32)])
+        self._waiting = samples[-40:]
+        return samples[None, :-40]
+
+    def finish(self) -> Block:
+        return self._waiting[None]
+
+
+class Silent:
+    """A conditioner that nobody listens to."""
+
+    def condition(self, description: str, melody: Recording | None) -> Conditioning:
+        return Conditioning()
+
+    def null(self) -> Conditioning:
+        return Conditioning()
+
+
+@pytest.mark.parametrize("frames", [1, 3, 1000])
+@pytest.mark.parametrize("prompt_seconds", [0.0, 0.5])
+def test_a_window_goes_on_from_the_codes_of_the_one_before_up_to_the_join(frames: int, prompt_seconds: float) -> None:
+    prompt = Recording(np.zeros((1, round(prompt_seconds * 1000)), np.float32), 1000)
+    stem = Stem(request(duration_seconds=3.0, audio_prompt=prompt), Silent(), Beeps(), SHORT_WINDOW_SECONDS)
+    windows = plan_windows(3.0, SHORT_WINDOW_SECONDS, 120, 50, round(prompt_seconds * 50))
+    assert len(windows) >= 2
+    blocks = []
+    row: Row | None = stem.row()
+    for number, window in enumerate(windows):
+        assert row is not None
+        assert (row.prompt.shape[1], row.frames) == (window.first - window.start, window.end - window.start)
+        assert row.prompt.shape[1] == 0 or row.prompt[0, -1] == (number or 9)  # of the recording; else the window's
+        assert set(row.prompt[0].tolist()) <= {9, *range(1, number + 1)}
+        left = row.frames - row.prompt.shape[1]
+        while left:
+            taken, left = min(frames, left), left - min(frames, left)
+            row = stem.take(np.full((1, taken), number + 1))
+            blocks += list(stem.blocks())
+    assert row is None
+    assert stem.made == stem.frames
+
+    samples = np.concatenate(blocks, axis=1)[0]
+    assert samples.shape == (3000,)
+    start = 0
+    for number, window in enumerate(windows, 1):
+        end = 3000 if window.join_seconds is None else round((window.join_seconds - FADE_SECONDS / 2) * 1000)
+        assert (samples[start:end] == number).all()
+        start = end + round(FADE_SECONDS * 1000)
 
 
 # Progress

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from core.ports import ModelInfo, Renderer
 
 _SHARES = {"float32": 1.0, "bfloat16": 0.5, "float16": 0.5, "int8": 0.25}
-"""Of a model's size in float32: the weights' part of it, which is nearly all."""
+"""What is left of a language model's size in float32."""
+
+_OTHER_BYTES = 170 * 4_000_000  # of a model's size: the codec and T5 base, which are in float32 always
 
 
 class MusicGenEngine:
@@ -55,7 +57,7 @@ class MusicGenEngine:
         find = cache(partial(self._find, info))
         if info.name not in self.loaded():
             find()  # before any model gives up its place for one that may not exist
-        size_bytes = int(info.memory_bytes * _SHARES[precision])
+        size_bytes = _OTHER_BYTES + int((info.memory_bytes - _OTHER_BYTES) * _SHARES[precision])
         key = self.info.name, info.name
         with self._models.hold(key, size_bytes, lambda: self._load(find(), device, precision), wait) as renderer:
             yield renderer

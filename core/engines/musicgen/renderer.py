@@ -32,7 +32,10 @@ class MusicGenRenderer:
             EngineFailed: a stem does not fit into memory; the model broke.
             NotFinite: the model computed something that is not a number.
         """
-        stems = [Stem(request, self._conditioner, self._codec, self._window_seconds) for request in requests]
+        stems = []
+        for request in requests:
+            stems.append(Stem(request, self._conditioner, self._codec, self._window_seconds))
+            step(0)
         with self._batcher.run() as run:
             places = {run.add(stem.row()): place for place, stem in enumerate(stems)}
             for made in run:

@@ -56,7 +56,8 @@ class Stem:
         self.made = 0
         room = np.zeros((prompt.shape[0], self._windows[-1].end), np.int64)
         self._codes = np.concatenate([prompt, room], axis=1)
-        self._known, self._decoded = self._origin, 0
+        self._known: int = self._origin
+        self._decoded = 0
         self._rest: Codes | None = None  # of the older window, beyond the frame from which the present one is used
         self._window = 0
         self._stream = codec.decoder()

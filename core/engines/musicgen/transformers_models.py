@@ -153,7 +153,7 @@ def _pretrained(folder: Path) -> Any:
         MusicgenConfig: MusicgenForConditionalGeneration,
         MusicgenMelodyConfig: MusicgenMelodyForConditionalGeneration,
     }
-    logging.disable_progress_bar()  # a bar is for whoever waits and watches
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call] # transformers has no types for it
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         if type(config) not in classes:
