@@ -23,7 +23,7 @@ from demucs.apply import apply_model
 from demucs.pretrained import get_model
 
 from bench.demucs_inputs import RELEASED, FileMixture, save_models, write_mixture
-from bench.demucs_worker import engine
+from bench.demucs_worker import engine, loaded
 from bench.processes import PROJECT, running
 from bench.report import Goal, Section, Table
 from core.ports import SeparationSettings
@@ -81,7 +81,7 @@ def parity(models: Path, source: Path) -> Parity:
     with mock.patch("demucs.apply.random", random.Random(settings.seed)):
         made, theirs = timed(lambda: apply_model(model, normalised, shifts=1)[0])
     expected = (made * (mixture.standard_deviation + 1e-8) + mixture.mean).numpy()
-    separator = engine(models).load(settings)
+    separator = loaded(engine(models), settings)
     blocks, ours = timed(lambda: list(separator.separate(mixture, 0, lambda: None)))
     return Parity(float(np.abs(np.concatenate(blocks, axis=-1) - expected).max()), theirs, ours)
 

@@ -15,11 +15,9 @@ from demucs.apply import apply_model
 from demucs.pretrained import get_model
 
 from bench.demucs_inputs import RELEASED, LongMixture, save_models
+from bench.demucs_worker import engine, loaded
 from bench.report import Section, Table
-from core.engines.checkpoints import CheckpointStore
-from core.engines.demucs.engine import DemucsEngine
 from core.ports import SeparationSettings
-from core.storage.memory import MemoryBlobs
 
 SECONDS = 240.0
 REPEATS = 3
@@ -52,8 +50,7 @@ def theirs(models: Path, mixture: LongMixture, autocast: bool) -> Callable[[], A
 
 def ours(models: Path, mixture: LongMixture, precision: str) -> Callable[[], Any]:
     """The engine, on as many segments at once as the card holds."""
-    store = CheckpointStore(models.parent, MemoryBlobs(), {}, models / "cache")
-    separator = DemucsEngine(store, "cuda", precision).load(SeparationSettings(RELEASED))
+    separator = loaded(engine(models, precision, "cuda"), SeparationSettings(RELEASED))
     return lambda: [None for _ in separator.separate(mixture, 0, lambda: None)]
 
 

@@ -21,13 +21,21 @@ import soundfile
 from bench.demucs_inputs import RELEASED, SAMPLE_RATE, SMALL, FileMixture, LongMixture, reply
 from core.engines.checkpoints import CheckpointStore
 from core.engines.demucs.engine import DemucsEngine
-from core.ports import SeparationSettings
+from core.engines.warm import WarmModels
+from core.ports import SeparationSettings, Separator
 from core.storage.memory import MemoryBlobs
 
 
-def engine(models: Path, precision: str = "float32") -> DemucsEngine:
-    """An engine over a folder of models."""
-    return DemucsEngine(CheckpointStore(models.parent, MemoryBlobs(), {}, models / "cache"), "cpu", precision)
+def engine(models: Path, precision: str = "float32", device: str = "cpu") -> DemucsEngine:
+    """An engine over a folder of models, none of which it ever gives up."""
+    store = CheckpointStore(models.parent, MemoryBlobs(), {}, models / "cache")
+    return DemucsEngine(store, WarmModels(lambda: 2**40), device, precision)
+
+
+def loaded(demucs: DemucsEngine, settings: SeparationSettings) -> Separator:
+    """The model, which stays loaded."""
+    with demucs.load(settings, lambda: None) as separator:
+        return separator
 
 
 def separate(separator: Any, source: Path, folder: Path) -> None:
@@ -48,7 +56,7 @@ def serve(models: Path, precision: str) -> None:
     demucs = engine(models, precision)
     for line in sys.stdin:
         task = json.loads(line)
-        separator = demucs.load(SeparationSettings(RELEASED, shifts=1))
+        separator = loaded(demucs, SeparationSettings(RELEASED, shifts=1))
         started, cpu_started = time.perf_counter(), time.process_time()
         separate(separator, Path(task["file"]), Path(task["folder"]))
         cpu_seconds, wall_seconds = time.process_time() - cpu_started, time.perf_counter() - started
@@ -57,7 +65,7 @@ def serve(models: Path, precision: str) -> None:
 
 def separate_long(models: Path, seconds: float) -> None:
     """Separate a mixture and drop the sources."""
-    separator = engine(models).load(SeparationSettings(SMALL))
+    separator = loaded(engine(models), SeparationSettings(SMALL))
     for _ in separator.separate(LongMixture(seconds), 0, lambda: None):
         pass
 

@@ -12,9 +12,8 @@ import numpy as np
 
 from bench.report import Goal, Section, Table
 from bench.synth import request_for
-from core.engines.spectral.engine import SpectralEngine
+from core.engines.spectral.engine import SpectralSeparator
 from core.engines.synth.engine import synthesise
-from core.ports import SeparationSettings
 
 if TYPE_CHECKING:
     from core.ports import Block
@@ -64,7 +63,7 @@ def _played(stem_type: str) -> Block:
 
 def separate(mixture: LoopedMixture) -> int:
     """Separate and drop the blocks; the frames."""
-    separator = SpectralEngine().load(SeparationSettings())
+    separator = SpectralSeparator()
     return sum(block.shape[2] for block in separator.separate(mixture, 0, lambda: None))
 
 

@@ -274,8 +274,8 @@ class SeparationEngine(Protocol):
 
     info: EngineInfo
 
-    def load(self, settings: SeparationSettings) -> Separator:
-        """The model that ``settings`` name, loaded at its first use and kept warm.
+    def load(self, settings: SeparationSettings, wait: Callable[[], None]) -> AbstractContextManager[Separator]:
+        """The model that ``settings`` name, set up for them; loaded, kept and waited for as ``GenerationEngine.load``.
 
         Raises ``EngineUnavailable``, ``ModelNotFound`` or ``ChecksumMismatch``.
         """

@@ -22,6 +22,7 @@ from torch import nn
 
 from core.engines.checkpoints import CheckpointStore
 from core.engines.demucs.engine import DemucsEngine
+from core.engines.warm import WarmModels
 from core.storage.memory import MemoryBlobs
 
 if TYPE_CHECKING:
@@ -101,7 +102,14 @@ def save_bag(
 def engine(model_dir: Path, blobs: MemoryBlobs | None = None, **options: Any) -> DemucsEngine:
     """An engine over ``MODEL_DIR``, on the CPU in float32."""
     store = CheckpointStore(model_dir, blobs or MemoryBlobs(), options.pop("checksums", {}), model_dir / "cache")
-    return DemucsEngine(store, options.pop("device", "cpu"), options.pop("precision", "float32"))
+    models = WarmModels(lambda: 2**40)
+    return DemucsEngine(store, models, options.pop("device", "cpu"), options.pop("precision", "float32"))
+
+
+def loaded(engine: Any, settings: SeparationSettings) -> Any:
+    """A separator whose model nothing takes away: the tests' engines give none up."""
+    with engine.load(settings, lambda: None) as separator:
+        return separator
 
 
 class ArrayMixture:

@@ -1,57 +1,81 @@
-"""The engines there are, and how each is loaded."""
+"""The engines there are, and how each is made: it loads its models itself, when one of them is asked for."""
 
 from __future__ import annotations
 
 import tempfile
 import threading
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from core.engines.catalogue import CATALOGUE, DEMUCS, SPECTRAL, SYNTH
+from core.engines.catalogue import CATALOGUE, DEMUCS, MUSICGEN, SPECTRAL, STABLE_AUDIO, SYNTH
 from core.engines.devices import gpu_available
 from core.errors import EngineUnavailable
 from core.ports import Blobs, EngineInfo, GenerationEngine, SeparationEngine
 from core.settings import Settings
 
+if TYPE_CHECKING:
+    from core.engines.checkpoints import CheckpointStore
+    from core.engines.warm import WarmModels
+
 
 class EngineRegistry:
-    """``Engines`` of this installation; an engine is loaded at its first use and kept."""
+    """``Engines`` of this installation; an engine is made at its first use and kept."""
 
     def __init__(self, settings: Settings, blobs: Blobs) -> None:
         self._settings = settings
         self._blobs = blobs
-        self._loaded: dict[str, Any] = {}
+        self._made: dict[str, Any] = {}
         self._lock = threading.Lock()
 
     def catalogue(self) -> list[EngineInfo]:
         return list(CATALOGUE)
 
     def loaded(self) -> dict[str, dict[str, str | None]]:
-        return {name: models for name, engine in self._loaded.copy().items() if (models := engine.loaded())}
+        return {name: models for name, engine in self._made.copy().items() if (models := engine.loaded())}
 
     def gpu_available(self) -> bool:
         return gpu_available()
 
     def generation(self, name: str) -> GenerationEngine:
-        return cast(GenerationEngine, self._engine("generation", name, {SYNTH.name: self._synth}))
+        makers = {SYNTH.name: self._synth, MUSICGEN.name: self._musicgen, STABLE_AUDIO.name: self._stable_audio}
+        return cast(GenerationEngine, self._engine("generation", name, makers))
 
     def separation(self, name: str) -> SeparationEngine:
-        loaders = {SPECTRAL.name: self._spectral, DEMUCS.name: self._demucs}
-        return cast(SeparationEngine, self._engine("separation", name, loaders))
+        makers = {SPECTRAL.name: self._spectral, DEMUCS.name: self._demucs}
+        return cast(SeparationEngine, self._engine("separation", name, makers))
 
-    def _engine(self, task: str, name: str, loaders: dict[str, Callable[[], Any]]) -> Any:
-        if name not in loaders:
+    def _engine(self, task: str, name: str, makers: dict[str, Callable[[], Any]]) -> Any:
+        if name not in makers:
             raise EngineUnavailable(f"there is no {task} engine {name!r} in this version")
         with self._lock:
-            if name not in self._loaded:
-                self._loaded[name] = loaders[name]()
-            return self._loaded[name]
+            if name not in self._made:
+                self._made[name] = makers[name]()
+            return self._made[name]
 
     def _synth(self) -> GenerationEngine:
         from core.engines.synth.engine import SynthEngine
 
         return SynthEngine()
+
+    def _musicgen(self) -> GenerationEngine:
+        from core.engines.musicgen.engine import MusicGenEngine
+        from core.engines.weights import ModelFolders
+
+        settings = self._settings
+        return MusicGenEngine(
+            ModelFolders(self._checkpoints), self._models, settings.torch_device, settings.torch_precision,
+            settings.batch_memory_bytes,
+        )  # fmt: skip
+
+    def _stable_audio(self) -> GenerationEngine:
+        from core.engines.stable_audio.engine import StableAudioEngine
+        from core.engines.weights import ModelFolders
+
+        settings = self._settings
+        folders = ModelFolders(self._checkpoints)
+        return StableAudioEngine(folders, self._models, settings.torch_device, settings.torch_precision)
 
     def _spectral(self) -> SeparationEngine:
         from core.engines.spectral.engine import SpectralEngine
@@ -59,16 +83,31 @@ class EngineRegistry:
         return SpectralEngine()
 
     def _demucs(self) -> SeparationEngine:
+        from core.engines.demucs.engine import DemucsEngine
+
+        settings = self._settings
+        return DemucsEngine(self._checkpoints, self._models, settings.torch_device, settings.torch_precision)
+
+    @cached_property
+    def _checkpoints(self) -> CheckpointStore:
         from core.engines.checkpoints import CheckpointStore, parse_checksums
 
-        try:
-            from core.engines.demucs.engine import DemucsEngine
-        except ImportError as error:
-            raise EngineUnavailable(
-                f"demucs is not installed here ({error.name} is missing): pip install -r requirements-gpu.txt"
-            ) from error
         settings = self._settings
         model_dir = Path(settings.model_dir) if settings.model_dir else None
         cache_dir = Path(tempfile.gettempdir()) / "stemworks-models"
-        checkpoints = CheckpointStore(model_dir, self._blobs, parse_checksums(settings.model_checksums), cache_dir)
-        return DemucsEngine(checkpoints, settings.torch_device, settings.torch_precision)
+        return CheckpointStore(model_dir, self._blobs, parse_checksums(settings.model_checksums), cache_dir)
+
+    @cached_property
+    def _models(self) -> WarmModels:
+        from core.engines.warm import WarmModels
+
+        return WarmModels(self._memory_limit_bytes)
+
+    def _memory_limit_bytes(self) -> int:
+        """What is set, or half of what the device of the models has."""
+        from core.engines.compute import Compute
+        from core.engines.memory import device_memory_bytes
+
+        if self._settings.model_memory_bytes:
+            return self._settings.model_memory_bytes
+        return device_memory_bytes(Compute.choose(self._settings.torch_device, "auto").device) // 2

@@ -42,37 +42,37 @@ class Attempt:
 
     def run(self) -> Report:
         """Separate, and deliver. Raises ``AudioError``, ``SourceChanged``, ``EngineError`` or what stops an attempt."""
-        separator = self._load()
-        selection = Selection.of(self._options, separator.sources, separator.complete)
-        plan = self._plan(separator, selection)
-        start_frame = self._reached()
-        try:
-            self._separate(separator, selection, plan, start_frame)
-            report = self._deliver(plan)
-        except DeadlineExceeded:
-            if self._reached() > start_frame:  # another attempt would get further, too
-                raise TimeUsedUp from None
-            raise
+        name, options = self._job.engine.name, self._options
+        self._progress.report(0, "loading", f"loading {name}")
+        with self._engine.load(self._settings(), self._progress.check) as separator:
+            check_stems(options, separator.sources, f"{name} {options.model or ''}".strip())
+            report = self._work(separator)
         self._progress.confirm()
         report.store(self._blobs, self._job)
         self._parts.remove()
         return report
 
-    def _load(self) -> Separator:
+    def _settings(self) -> SeparationSettings:
         options = self._options
-        name = self._job.engine.name
-        self._progress.report(0, "loading", f"loading {name}")
-        separator = self._engine.load(
-            SeparationSettings(
-                model=options.model,
-                sources=wanted_sources(options),
-                shifts=options.shifts,
-                overlap=options.overlap,
-                seed=options.random_seed or 0,
-            )
+        return SeparationSettings(
+            model=options.model,
+            sources=wanted_sources(options),
+            shifts=options.shifts,
+            overlap=options.overlap,
+            seed=options.random_seed or 0,
         )
-        check_stems(options, separator.sources, f"{name} {options.model or ''}".strip())
-        return separator
+
+    def _work(self, separator: Separator) -> Report:
+        selection = Selection.of(self._options, separator.sources, separator.complete)
+        plan = self._plan(separator, selection)
+        start_frame = self._reached()
+        try:
+            self._separate(separator, selection, plan, start_frame)
+            return self._deliver(plan)
+        except DeadlineExceeded:
+            if self._reached() > start_frame:  # another attempt would get further, too
+                raise TimeUsedUp from None
+            raise
 
     def _plan(self, separator: Separator, selection: Selection) -> Plan:
         """The plan of an earlier attempt if it still holds: the song need not be measured again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,9 +60,11 @@ class _Hooked:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 
-    def load(self, settings: SeparationSettings) -> Any:
+    @contextmanager
+    def load(self, settings: SeparationSettings, wait: Callable[[], None]) -> Iterator[Any]:
         self._engines.before_load()
-        return _Hooked(self._engines, self._real.load(settings))
+        with self._real.load(settings, wait) as separator:
+            yield _Hooked(self._engines, separator)
 
     def separate(self, mixture: Mixture, start_frame: int, step: Callable[[], None]) -> Iterator[StemBlock]:
         def counted() -> None:

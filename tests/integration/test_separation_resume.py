@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -55,8 +56,10 @@ class _Counting:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 
-    def load(self, settings: SeparationSettings) -> Any:
-        return _Counting(self._real.load(settings), self._say)
+    @contextmanager
+    def load(self, settings: SeparationSettings, wait: Callable[[], None]) -> Iterator[Any]:
+        with self._real.load(settings, wait) as separator:
+            yield _Counting(separator, self._say)
 
     def separate(self, mixture: Mixture, start_frame: int, step: Callable[[], None]) -> Iterator[Any]:
         steps = self._real.steps(mixture, start_frame)

@@ -12,7 +12,7 @@ import torch
 from demucs.demucs import Demucs
 
 from core.engines.checkpoints import CheckpointStore
-from core.engines.demucs.compute import Compute
+from core.engines.compute import Compute
 from core.engines.demucs.fast_layers import Attention, ResidualBranches, WholeNorm, use_fast_layers
 from core.engines.demucs.models import load_bag
 from core.engines.demucs.separator import DemucsSeparator
@@ -26,6 +26,7 @@ from tests.demucs_models import (
     engine,
     hybrid,
     hybrid_transformer,
+    loaded,
     loud,
     noise,
     one_thread,  # noqa: F401 - a fixture that works by being here
@@ -77,7 +78,7 @@ def test_the_samples_are_those_of_apply_model(
     folder, made = bags
     settings = SeparationSettings(name, None, shifts, overlap, seed=11)
     mixture = ArrayMixture(noise(frames))
-    got = separated(engine(folder).load(settings), mixture)
+    got = separated(loaded(engine(folder), settings), mixture)
     expected = reference(made[name], mixture, settings)
     assert got.shape == expected.shape
     assert np.abs(got - expected).max() <= TOLERANCE
@@ -131,7 +132,7 @@ def test_every_kind_of_slow_layer_is_replaced() -> None:
 def test_bfloat16_stays_close_to_float32(bags: tuple[Path, dict[str, Any]]) -> None:
     mixture = ArrayMixture(noise(9000))
     settings = SeparationSettings("v4")
-    exact = separated(engine(bags[0]).load(settings), mixture)
-    coarse = separated(engine(bags[0], precision="bfloat16").load(settings), mixture)
+    exact = separated(loaded(engine(bags[0]), settings), mixture)
+    coarse = separated(loaded(engine(bags[0], precision="bfloat16"), settings), mixture)
     error_db = 20 * np.log10(np.std(coarse - exact) / np.std(exact))
     assert -80 < error_db < -20  # -80 would mean that it was float32 all along

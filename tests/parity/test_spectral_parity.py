@@ -11,7 +11,7 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from core.engines.spectral.engine import SpectralEngine
+from core.engines.spectral.engine import SpectralSeparator
 from core.engines.spectral.grid import Grid
 from core.engines.spectral.masks import (
     CONTEXT_HOPS,
@@ -25,12 +25,11 @@ from core.engines.spectral.masks import (
 from core.engines.spectral.medians import TAPS, running_median
 from core.engines.spectral.stft import analyse, synthesise
 from core.engines.spectral.windows import windows
-from core.ports import SeparationSettings
 from tests.multitrack import SAMPLE_RATE, SONGS, ArrayMixture, Audio
 
 Plain = NDArray[np.float64]
 PlainSpectra = NDArray[np.complex128]
-SEPARATOR = SpectralEngine().load(SeparationSettings())
+SEPARATOR = SpectralSeparator()
 GRID = Grid.at(SAMPLE_RATE)
 
 

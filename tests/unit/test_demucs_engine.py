@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import torch
 
+from core.engines.compute import Compute
 from core.engines.demucs import models
-from core.engines.demucs.compute import Compute
 from core.errors import ChecksumMismatch, EngineUnavailable, ModelNotFound
 from core.ports import SeparationSettings
 from core.storage.memory import MemoryBlobs
-from tests.demucs_models import SOURCES, engine, hybrid, hybrid_transformer, save, save_bag
+from tests.demucs_models import SOURCES, engine, hybrid, hybrid_transformer, loaded, save, save_bag
 
 
 def put(blobs: MemoryBlobs, path: Path) -> None:
@@ -27,7 +27,7 @@ def put(blobs: MemoryBlobs, path: Path) -> None:
 
 
 def load(tmp_path: Path, name: str | None, **options: Any) -> Any:
-    return engine(tmp_path, **options).load(SeparationSettings(name))
+    return loaded(engine(tmp_path, **options), SeparationSettings(name))
 
 
 def test_a_bag_is_found_by_the_name_of_its_yaml(tmp_path: Path) -> None:
@@ -146,21 +146,23 @@ def test_two_files_of_one_signature_are_refused(tmp_path: Path) -> None:
         load(tmp_path, "aa")
 
 
-def test_the_last_model_is_kept_warm_and_only_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_are_kept_warm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for signature in ("aa", "bb"):
         save(hybrid(), tmp_path / "demucs", signature)
-    loaded = []
+    made: list[str] = []
     real = models.load_bag
-    monkeypatch.setattr(models, "load_bag", lambda store, name: loaded.append(name) or real(store, name))
+    monkeypatch.setattr(models, "load_bag", lambda store, name: made.append(name) or real(store, name))
     demucs = engine(tmp_path)
     for name in ("aa", "aa", "bb", "bb", "aa"):
-        demucs.load(SeparationSettings(name, shifts=len(loaded)))
-    assert loaded == ["aa", "bb", "aa"]
+        separator = loaded(demucs, SeparationSettings(name, shifts=len(made)))
+    assert made == ["aa", "bb"]
+    assert set(demucs.loaded()) == {"aa", "bb"}
+    assert demucs.loaded()["aa"] == separator.weights
 
 
 def test_missing_packages_make_the_engine_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "core.engines.demucs.models", None)
-    with pytest.raises(EngineUnavailable, match="demucs needs the packages torch and demucs"):
+    with pytest.raises(EngineUnavailable, match="demucs is not installed here"):
         load(tmp_path, "aa")
 
 

@@ -20,6 +20,7 @@ from tests.demucs_models import (
     engine,
     hybrid,
     hybrid_transformer,
+    loaded,
     music,
     noise,
     one_thread,  # noqa: F401 - a fixture that works by being here
@@ -39,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def load(folder: Path, name: str, **settings: Any) -> Any:
-    return engine(folder).load(SeparationSettings(name, **settings))
+    return loaded(engine(folder), SeparationSettings(name, **settings))
 
 
 @pytest.mark.parametrize("shifts", [0, 2])

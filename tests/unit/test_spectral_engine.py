@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from mir_eval.separation import bss_eval_images, bss_eval_sources
 
-from core.engines.spectral.engine import SpectralEngine
+from core.engines.spectral.engine import SpectralEngine, SpectralSeparator
 from core.engines.spectral.grid import Grid
 from core.errors import ModelNotFound
 from core.ports import SeparationSettings
 from tests.multitrack import SAMPLE_RATE, SONGS, SOURCES, ArrayMixture, Audio, sdr_db
 from tests.unit.synth_measures import Mono, band_limited, mono, nearest_distances, onsets_seconds
 
-SEPARATOR = SpectralEngine().load(SeparationSettings())
+SEPARATOR = SpectralSeparator()
 PIECE = Grid.at(SAMPLE_RATE).piece
 IMPROVEMENT_DB = 3.0
 """What every stem must gain over the plain mixture."""
@@ -169,7 +169,7 @@ def test_names_its_sources_in_the_order_of_its_blocks() -> None:
 
 def test_refuses_to_load_a_model() -> None:
     with pytest.raises(ModelNotFound, match="'htdemucs'"):
-        SpectralEngine().load(SeparationSettings(model="htdemucs"))
+        SpectralEngine().load(SeparationSettings(model="htdemucs"), lambda: None)
 
 
 @pytest.mark.parametrize("channels", [1, 2])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from core.engines.catalogue import DEMUCS
@@ -10,57 +11,65 @@ from core.errors import EngineUnavailable
 
 if TYPE_CHECKING:
     from core.engines.checkpoints import CheckpointStore
-    from core.engines.demucs.compute import Compute
+    from core.engines.compute import Compute
     from core.engines.demucs.models import Bag
+    from core.engines.warm import WarmModels
     from core.ports import SeparationSettings, Separator
-
-DEFAULT_MODEL = "htdemucs"
 
 
 class DemucsEngine:
-    """A ``SeparationEngine``. Keeps the last model loaded: a bag of four takes 700 MB, and loading it a few seconds."""
+    """A ``SeparationEngine``. Its models share their warm places with those of other engines."""
 
     info = DEMUCS
 
-    def __init__(self, checkpoints: CheckpointStore, device: str, precision: str) -> None:
+    def __init__(self, checkpoints: CheckpointStore, models: WarmModels, device: str, precision: str) -> None:
         """Load nothing yet.
 
         Args:
+            checkpoints: where the weights are found.
+            models: where loaded models are kept.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
-            precision: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
+            precision: ``auto``, ``float32``, ``bfloat16``, ``float16`` or ``int8``, which is ``auto`` here.
         """
-        self._checkpoints = checkpoints
+        self._checkpoints, self._models = checkpoints, models
         self._device, self._precision = device, precision
-        self._warm: tuple[str, Bag, Compute] | None = None
-        self._lock = threading.Lock()
 
     def loaded(self) -> dict[str, str | None]:
-        return {warm[0]: warm[1].digest} if (warm := self._warm) else {}
+        """The models that are kept warm, each with the SHA-256 of its weights."""
+        warm = self._models.loaded()
+        return {model: bag.digest for (engine, model), bag in warm.items() if engine == self.info.name}
 
-    def load(self, settings: SeparationSettings) -> Separator:
-        """The model that ``settings`` name. Raises ``EngineUnavailable``, ``ModelNotFound`` or ``ChecksumMismatch``."""
+    @contextmanager
+    def load(self, settings: SeparationSettings, wait: Callable[[], None]) -> Iterator[Separator]:
+        """The model that ``settings`` name; see ``SeparationEngine``."""
+        compute = self._compute()
+        from core.engines.demucs.separator import DemucsSeparator
+
+        model = self.info.model(settings.model)
+        key = self.info.name, model.name
+        with self._models.hold(key, model.memory_bytes, lambda: self._load(model.name, compute.device), wait) as bag:
+            yield DemucsSeparator(bag, compute, settings)
+
+    def _compute(self) -> Compute:
         try:
-            from core.engines.demucs.separator import DemucsSeparator
+            from core.engines.compute import Compute
+            from core.engines.demucs.models import load_bag  # noqa: F401 - what it needs is there, or nothing is done
 
-            bag, compute = self._load_bag(settings.model or DEFAULT_MODEL)
+            return Compute.choose(self._device, self._precision)
         except ImportError as error:
-            raise EngineUnavailable(f"demucs needs the packages torch and demucs: {error}") from error
-        return DemucsSeparator(bag, compute, settings)
+            raise EngineUnavailable(
+                f"demucs is not installed here ({error.name} is missing): make setup-gpu, or pip install -r "
+                "requirements-gpu.txt"
+            ) from error
 
-    def _load_bag(self, name: str) -> tuple[Bag, Compute]:
+    def _load(self, name: str, device: str) -> Bag:
         from core.allocator import keep_freed_memory
-        from core.engines.demucs.compute import Compute
         from core.engines.demucs.fast_layers import use_fast_layers
         from core.engines.demucs.models import load_bag
 
-        with self._lock:
-            if self._warm is None or self._warm[0] != name:
-                keep_freed_memory()
-                compute = Compute.choose(self._device, self._precision)
-                self._warm = None  # before the next one is loaded: two may not fit
-                bag = load_bag(self._checkpoints, name)
-                for model in bag.models:
-                    use_fast_layers(model)
-                    model.to(compute.device)
-                self._warm = name, bag, compute
-            return self._warm[1:]
+        keep_freed_memory()
+        bag = load_bag(self._checkpoints, name)
+        for model in bag.models:
+            use_fast_layers(model)
+            model.to(device)
+        return bag

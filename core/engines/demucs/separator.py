@@ -17,7 +17,7 @@ from core.engines.demucs.windows import Grid, SlidingInput
 from core.errors import EngineFailed, NotFinite
 
 if TYPE_CHECKING:
-    from core.engines.demucs.compute import Compute
+    from core.engines.compute import Compute
     from core.engines.demucs.lanes import Batch
     from core.engines.demucs.models import Bag
     from core.ports import Block, Mixture, SeparationSettings, StemBlock

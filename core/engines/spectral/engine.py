@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ from core.engines.spectral.grid import Grid
 from core.engines.spectral.separation import ChunkSeparator
 from core.engines.spectral.windows import windows
 from core.errors import ModelNotFound
-from core.ports import Mixture, SeparationSettings
+from core.ports import Mixture, SeparationSettings, Separator
 
 if TYPE_CHECKING:
     from core.ports import Block, StemBlock
@@ -23,7 +24,7 @@ class SpectralEngine:
 
     info = SPECTRAL
 
-    def load(self, settings: SeparationSettings) -> SpectralSeparator:
+    def load(self, settings: SeparationSettings, wait: Callable[[], None]) -> AbstractContextManager[Separator]:
         """The one separator there is, whatever the settings, as long as they name no model.
 
         It always makes all four sources, which costs little more than one, and has no use for shifts and overlap.
@@ -33,7 +34,7 @@ class SpectralEngine:
         """
         if settings.model is not None:
             raise ModelNotFound(f"the spectral engine works by rules and has no model {settings.model!r}: leave it out")
-        return SpectralSeparator()
+        return nullcontext(SpectralSeparator())
 
     def loaded(self) -> dict[str, str | None]:
         return {self.info.default.name: None}

@@ -12,7 +12,7 @@ from core.engines.catalogue import STABLE_AUDIO
 from core.errors import EngineUnavailable
 
 if TYPE_CHECKING:
-    from core.engines.demucs.compute import Compute
+    from core.engines.compute import Compute
     from core.engines.stable_audio.renderer import StableAudioRenderer
     from core.engines.warm import WarmModels
     from core.engines.weights import ModelFolders
@@ -55,7 +55,7 @@ class StableAudioEngine:
 
     def _compute(self) -> Compute:
         try:
-            from core.engines.demucs.compute import Compute
+            from core.engines.compute import Compute
             from core.engines.stable_audio import pipeline  # noqa: F401 - what it needs is there, or nothing is done
 
             return Compute.choose(self._device, self._precision)

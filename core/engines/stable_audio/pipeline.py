@@ -16,7 +16,7 @@ from core.engines.weights import matching
 from core.errors import EngineUnavailable
 
 if TYPE_CHECKING:
-    from core.engines.demucs.compute import Compute
+    from core.engines.compute import Compute
 
 WEIGHTS = ("*/*.safetensors",)
 """The weights of the parts. What lies beside the parts' folders is the same again, for another library."""
