@@ -15,6 +15,7 @@ from core.errors import StorageError
 from core.files.sources import Sources, audio_probe
 from core.files.uploads import Uploads
 from core.generation.planner import GenerationPlanner
+from core.generation.service import Generations
 from core.generation.worker import GenerationWorker
 from core.jobs.dead_letters import DeadLetters
 from core.jobs.housekeeping import Housekeeping
@@ -57,7 +58,7 @@ class Services:
     storage: Storage
     engines: Engines
     jobs: JobService
-    generation: GenerationPlanner
+    generations: Generations
     separations: Separations
     uploads: Uploads
     inbox: Inbox
@@ -110,14 +111,15 @@ def build(
     idempotency = Idempotency(storage.tables["idempotency"], clock, new_id)
     probe = audio_probe(settings.longest_source_seconds)
     uploads = Uploads(storage.tables["uploads"], storage.blobs, probe, clock, new_id, settings)
-    separations = Separations(SeparationPlanner(planner, draw_seed), Sources(storage.blobs, uploads, probe, settings))
+    sources = Sources(storage.blobs, uploads, probe, settings)
+    separations = Separations(SeparationPlanner(planner, draw_seed), sources)
     sender = Sender(timeout_seconds=settings.callback_timeout_seconds, allow_private=settings.allow_private_callbacks)
     return Services(
         settings=settings,
         storage=storage,
         engines=engines,
         jobs=jobs,
-        generation=GenerationPlanner(planner, draw_seed),
+        generations=Generations(GenerationPlanner(planner, draw_seed), sources, jobs),
         separations=separations,
         uploads=uploads,
         inbox=Inbox(storage.blobs, separations, jobs),

@@ -36,7 +36,7 @@ def burst(jobs: Burst) -> None:
     for number in range(jobs.count):
         body = {"target_stems": ["bass"], "callback_url": f"{jobs.url}{number}"}
         request = GenerationRequest.model_validate(body)
-        _services.jobs.submit(_services.generation.plan(request, job_id=_services.new_id()))
+        _services.jobs.submit(_services.generations.planner.plan(request, job_id=_services.new_id()))
 
 
 def _receive() -> None:

@@ -7,10 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
 
-from core.bootstrap import Services
 from core.generation.inputs import INPUTS
 from core.generation.request import GenerationOptions, GenerationParameters, GenerationRequest
-from core.generation.service import Generations, SentFile, stamp
+from core.generation.service import SentFile, stamp
 from core.validation import fingerprint
 from functions.http.dependencies import ServicesDep, idempotency_key, require_json, wait_seconds
 from functions.http.forms import ReceivedFile, is_multipart, json_body, received_files, validated
@@ -41,7 +40,6 @@ async def create_generation(
 
     `audio_prompt` and `melody` may be files of a form, in which the parameters stand beside the other fields.
     """
-    generations = _generations(services)
     scoped = f"generations:{key}" if key else None
     if is_multipart(request.headers):
         async with received_files(request, INPUTS) as (files, fields):
@@ -49,7 +47,7 @@ async def create_generation(
             sent = await run_in_threadpool(_sent, files)
             return await submitted(
                 services,
-                lambda job_id: generations.of_files(options, sent, job_id=job_id),
+                lambda job_id: services.generations.of_files(options, sent, job_id=job_id),
                 key=scoped,
                 fingerprint=stamp(options, sent),
                 wait=wait,
@@ -58,15 +56,11 @@ async def create_generation(
     body = validated(GenerationRequest, await json_body(request))
     return await submitted(
         services,
-        lambda job_id: generations.of_stored(body, job_id=job_id),
+        lambda job_id: services.generations.of_stored(body, job_id=job_id),
         key=scoped,
         fingerprint=fingerprint(body),
         wait=wait,
     )
-
-
-def _generations(services: Services) -> Generations:
-    return Generations(services.generation, services.separations.sources, services.jobs)
 
 
 def _nested(fields: dict[str, Any]) -> dict[str, Any]:

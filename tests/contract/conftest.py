@@ -64,7 +64,7 @@ def new_job(services: Services) -> Callable[..., Job]:
     def make(job_id: str | None = None, **fields: Any) -> Job:
         body = {"target_stems": ["bass"], "parameters": {"duration_seconds": 0.5, "random_seed": 1}} | fields
         request = GenerationRequest.model_validate(body)
-        return services.generation.plan(request, job_id=job_id or uuid.uuid4().hex)
+        return services.generations.planner.plan(request, job_id=job_id or uuid.uuid4().hex)
 
     return make
 

@@ -282,7 +282,7 @@ def test_the_first_services_clients_get_its_payload(services: Services, account:
         "callback_url": receiver.url,
     }
     request = SeedGenerationRequest.model_validate(sent)
-    job = services.generation.plan(request.modern(), job_id=request.generation_request_id, payload="seed")
+    job = services.generations.planner.plan(request.modern(), job_id=request.generation_request_id, payload="seed")
     services.jobs.submit(job)
     services.runner.run(job.job_id)
     deliver_all(services, account)

@@ -50,7 +50,7 @@ def services(storage: Storage, clock: Clock, toy: ToyEngine) -> Services:
 
 @pytest.fixture
 def generations(services: Services) -> Generations:
-    return Generations(services.generation, services.separations.sources, services.jobs)
+    return services.generations
 
 
 @pytest.fixture

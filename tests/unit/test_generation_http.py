@@ -106,7 +106,7 @@ from core.settings import Settings
 from functions.http.app import create_app
 services = build(Settings.read({}), memory_storage())
 create_app(lambda: services).openapi()
-services.jobs.submit(services.generation.plan(GenerationRequest(target_stems=("bass",)), job_id="a"))
+services.jobs.submit(services.generations.planner.plan(GenerationRequest(target_stems=("bass",)), job_id="a"))
 print([name for name in ("numpy", "av", "soxr", "torch") if name in sys.modules])
 """
     printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout

@@ -33,12 +33,12 @@ def messages(**fields: Any) -> str:
 
 
 def plan(services: Services, **fields: Any) -> Job:
-    return services.generation.plan(body(**fields), job_id="a")
+    return services.generations.planner.plan(body(**fields), job_id="a")
 
 
 def refused(services: Services, inputs: tuple[str, ...] = (), **fields: Any) -> dict[str, str]:
     with pytest.raises(InvalidRequest) as raised:
-        services.generation.check(body(**fields), inputs)
+        services.generations.planner.check(body(**fields), inputs)
     return {error.pointer: error.detail for error in raised.value.errors}
 
 
@@ -84,13 +84,13 @@ def test_what_an_engine_has_no_use_for_is_refused_with_who_has(services: Service
 
 def test_a_models_options_are_its_own(services: Services) -> None:
     assert list(refused(services, ("melody",), engine="toy")) == ["/melody"]
-    services.generation.check(body(engine="toy", model="melody"), ("melody", "audio_prompt"))
-    services.generation.check(body(engine="toy", model="our-own"), ("melody",))  # nobody knows what it can do
+    services.generations.planner.check(body(engine="toy", model="melody"), ("melody", "audio_prompt"))
+    services.generations.planner.check(body(engine="toy", model="our-own"), ("melody",))  # nobody knows what it can do
 
 
 def test_what_older_clients_always_send_is_never_refused(services: Services) -> None:
     sent = {"prompt": "warm", "temperature": 0.7, "guidance_scale": None, "top_k": None, "negative_prompt": ""}
-    services.generation.check(body(parameters=sent))
+    services.generations.planner.check(body(parameters=sent))
 
 
 def test_a_model_that_makes_less_is_named(services: Services) -> None:

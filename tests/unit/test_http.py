@@ -91,7 +91,7 @@ def test_every_route_of_the_app_has_a_function(services: Services) -> None:
 def test_the_openapi_document_describes_jobs_and_problems(services: Services) -> None:
     document = create_app(lambda: services).openapi()
     schemas = document["components"]["schemas"]
-    job = services.generation.plan(GenerationRequest(target_stems=("bass",)), job_id="a")
+    job = services.generations.planner.plan(GenerationRequest(target_stems=("bass",)), job_id="a")
     assert set(schemas["JobView"]["properties"]) == set(job_view(job))
     references = set(re.findall(r'"\$ref": "#/components/schemas/(\w+)"', json.dumps(document)))
     assert references <= set(schemas)
@@ -101,7 +101,7 @@ def test_the_openapi_document_describes_jobs_and_problems(services: Services) ->
 
 
 def test_a_silent_stream_says_that_it_is_alive(services: Services) -> None:
-    job = services.jobs.submit(services.generation.plan(GenerationRequest(target_stems=("bass",)), job_id="a"))
+    job = services.jobs.submit(services.generations.planner.plan(GenerationRequest(target_stems=("bass",)), job_id="a"))
 
     async def first(count: int) -> list[Job | None]:
         events = watch(lambda: services.jobs.get("a"), heartbeat_seconds=0.05)
@@ -111,7 +111,7 @@ def test_a_silent_stream_says_that_it_is_alive(services: Services) -> None:
 
 
 def test_a_stream_ends_when_its_job_is_deleted(services: Services) -> None:
-    services.jobs.submit(services.generation.plan(GenerationRequest(target_stems=("bass",)), job_id="a"))
+    services.jobs.submit(services.generations.planner.plan(GenerationRequest(target_stems=("bass",)), job_id="a"))
 
     async def watched() -> list[str]:
         seen = []

@@ -25,7 +25,7 @@ ERROR = JobError(type="x", title="x", detail="x", next_step="x")
 def new_job(clock: Clock) -> Job:
     services = build(Settings.read({}), memory_storage(), clock=clock)
     request = GenerationRequest(target_stems=("bass",))
-    return services.generation.plan(request, job_id="job-1")
+    return services.generations.planner.plan(request, job_id="job-1")
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ class JobLife(RuleBasedStateMachine):
         self.broken = False
         self.services = build(settings, self.storage, clock=self.clock, workers={"generation": self})  # type: ignore[dict-item]
         request = GenerationRequest(target_stems=("bass",))
-        self.services.jobs.submit(self.services.generation.plan(request, job_id="j"))
+        self.services.jobs.submit(self.services.generations.planner.plan(request, job_id="j"))
         self.revision = -1
         self.attempt = 0
 

@@ -91,7 +91,7 @@ def test_not_a_number_is_refused() -> None:
 def test_a_seed_is_drawn_once_and_kept() -> None:
     services = build(Settings.read({}), memory_storage(), clock=Clock())
     request = GenerationRequest(target_stems=("bass", "drums"))
-    job = services.generation.plan(request, job_id="a")
+    job = services.generations.planner.plan(request, job_id="a")
     assert job.request["parameters"]["random_seed"] is not None
     assert {stem.seed for stem in stem_requests(job)} == {job.request["parameters"]["random_seed"]}
     assert stem_requests(job)[0].description.startswith("isolated bass")
@@ -140,7 +140,7 @@ def test_an_engines_licence_hardware_and_length_are_minded() -> None:
 
     def plan(**fields: object) -> str:
         body = {"target_stems": ["bass"], "engine": "toy", "parameters": {"duration_seconds": 10}} | fields
-        return services.generation.plan(GenerationRequest.model_validate(body), job_id="a").queue
+        return services.generations.planner.plan(GenerationRequest.model_validate(body), job_id="a").queue
 
     assert plan(use="research") == "generation-requests"
     with pytest.raises(LicenceRefused, match="CC-BY-NC"):

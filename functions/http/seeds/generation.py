@@ -16,7 +16,7 @@ router = APIRouter(tags=["first generation service"])
 @router.post("/generate", status_code=202, dependencies=[Depends(require_json)])
 def generate(body: SeedGenerationRequest, services: ServicesDep) -> dict[str, str]:
     """Generate stems. `generation_request_id` is the job's id: the same id and body come to the same job."""
-    job = services.generation.plan(body.modern(), job_id=body.generation_request_id, payload="seed")
+    job = services.generations.planner.plan(body.modern(), job_id=body.generation_request_id, payload="seed")
     services.jobs.submit(job)
     return {
         "generation_request_id": job.job_id,
