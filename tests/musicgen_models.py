@@ -51,9 +51,9 @@ def save_audiocraft(
     """Write ``state_dict.bin``, ``compression_state_dict.bin``, ``t5-base/``; ``lm`` overrides ``transformer_lm``."""
     save_t5(folder / "t5-base", seed)
     torch.manual_seed(seed)
-    save_package(folder / CODEC, codec_configuration(cardinality), _codec_state(codec_configuration(cardinality)))
+    save_package(folder / CODEC, codec_configuration(cardinality), codec_state(codec_configuration(cardinality)))
     configuration = lm_configuration(kind, cardinality, window_seconds, **lm)
-    save_package(folder / LANGUAGE_MODEL, configuration, _lm_state(folder, configuration))
+    save_package(folder / LANGUAGE_MODEL, configuration, lm_state(folder, configuration))
     return folder
 
 
@@ -75,7 +75,7 @@ def save_package(path: Path, configuration: dict[str, Any], state: dict[str, Ten
     torch.save(package, path)
 
 
-def save_t5(folder: Path, seed: int = 0) -> None:
+def save_t5(folder: Path, seed: int = 0, **encoder: Any) -> None:
     """Write an encoder of the width of t5-base with one layer, and a tokenizer that knows letters and a few words."""
     torch.manual_seed(seed)
     words = ["▁", "▁a", "▁the", "▁rock", "▁jazz", "▁drum", "▁bass", "▁slow", "▁fast", "s", "ing"]
@@ -83,14 +83,20 @@ def save_t5(folder: Path, seed: int = 0) -> None:
     scored = [(word, -2.0 - 0.01 * index) for index, word in enumerate(words + symbols)]
     special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", -20.0)]
     T5Tokenizer(vocab=special + scored, extra_ids=0).save_pretrained(folder)
-    T5EncoderModel(
-        T5Config(vocab_size=len(special + scored), d_model=768, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
-    ).save_pretrained(folder)
+    shape = {"vocab_size": len(special + scored), "d_model": 768, "d_kv": 8, "d_ff": 16, "num_layers": 1}
+    T5EncoderModel(T5Config(**{**shape, "num_heads": 2, **encoder})).save_pretrained(folder)
 
 
 def codec_configuration(cardinality: int = 64, **seanet: Any) -> dict[str, Any]:
     """That of the released codec at 32 kHz, with fewer filters."""
-    shape = {"dimension": 16, "channels": 1, "n_filters": 4, "n_residual_layers": 1, "ratios": [8, 5, 4, 4], "lstm": 2}
+    shape = {
+        "dimension": 16,
+        "channels": "${channels}",
+        "n_filters": 4,
+        "n_residual_layers": 1,
+        "ratios": [8, 5, 4, 4],
+        "lstm": 2,
+    }
     kernels = {"kernel_size": 7, "residual_kernel_size": 3, "last_kernel_size": 7, "dilation_base": 2, "compress": 2}
     form = {"causal": False, "norm": "weight_norm", "norm_params": {}, "pad_mode": "reflect", "true_skip": True}
     activation = {"activation": "ELU", "activation_params": {"alpha": 1.0}, "disable_norm_outer_blocks": 0}
@@ -100,8 +106,8 @@ def codec_configuration(cardinality: int = 64, **seanet: Any) -> dict[str, Any]:
         "sample_rate": SAMPLE_RATE,
         "channels": 1,
         "encodec": {
-            "autoencoder": "seanet", "quantizer": "rvq", "sample_rate": SAMPLE_RATE, "channels": 1, "causal": False,
-            "renormalize": False,
+            "autoencoder": "seanet", "quantizer": "rvq", "sample_rate": "${sample_rate}", "channels": "${channels}",
+            "causal": False, "renormalize": False,
         },
         "seanet": {**shape, **kernels, **form, **activation, "decoder": decoder, "encoder": {}, **seanet},
         "rvq": {"n_q": 4, "q_dropout": False, "bins": cardinality, "decay": 0.99, "kmeans_init": True},
@@ -125,7 +131,7 @@ def lm_configuration(
     }  # fmt: skip
     text = {"model": "t5", "t5": {"name": "t5-base", "finetune": False, "word_dropout": 0.3, "normalize_text": False}}
     chroma = {
-        "sample_rate": SAMPLE_RATE, "n_chroma": 12, "radix2_exp": 14, "argmax": True, "match_len_on_eval": False,
+        "sample_rate": "${sample_rate}", "n_chroma": 12, "radix2_exp": 14, "argmax": True, "match_len_on_eval": False,
         "eval_wavs": None, "n_eval_wavs": 100, "cache_path": None,
     }  # fmt: skip
     melody = {"self_wav": {"model": "chroma_stem", "chroma_stem": chroma}} if kind == "melody" else {}
@@ -202,7 +208,8 @@ def _chroma_filters(sr: int, n_fft: int, tuning: float, n_chroma: int) -> Any:
     ).astype("float32")  # fmt: skip
 
 
-def _codec_state(configuration: dict[str, Any]) -> dict[str, Tensor]:
+def codec_state(configuration: dict[str, Any]) -> dict[str, Tensor]:
+    """Random weights of a codec, as if its codebooks had been learnt."""
     from omegaconf import OmegaConf
 
     codec = audiocraft_models().builders.get_compression_model(OmegaConf.create({**configuration, "device": "cpu"}))
@@ -215,7 +222,8 @@ def _codec_state(configuration: dict[str, Any]) -> dict[str, Tensor]:
     return state
 
 
-def _lm_state(folder: Path, configuration: dict[str, Any]) -> dict[str, Tensor]:
+def lm_state(folder: Path, configuration: dict[str, Any]) -> dict[str, Tensor]:
+    """Random weights of a language model whose T5 is in ``folder``."""
     from omegaconf import OmegaConf
 
     settings = OmegaConf.create({**configuration, "device": "cpu", "dtype": "float32"})
