@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file, save_file
 
 from core.engines.musicgen.audiocraft_models import language_model, load
 from core.engines.musicgen.standins import audiocraft_models
@@ -222,6 +223,26 @@ def test_a_t5_with_a_damaged_file_is_refused(folder: Path, name: str) -> None:
     file = folder / "t5-base" / name
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     with pytest.raises(EngineUnavailable, match=r"t5-base.*fetch"):
+        loaded(folder)
+
+
+def test_a_whole_t5_with_its_decoder_is_as_good(folder: Path) -> None:
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    encoder = load_file(folder / "t5-base" / "model.safetensors")
+    whole = T5ForConditionalGeneration(T5Config.from_pretrained(folder / "t5-base"))
+    whole.load_state_dict(encoder, strict=False)
+    whole.save_pretrained(folder / "t5-base")
+    expected = loaded(audiocraft_folder()).conditioner.condition(DESCRIPTION, None).cross
+    assert torch.equal(loaded(folder).conditioner.condition(DESCRIPTION, None).cross, expected)
+
+
+def test_a_t5_that_lacks_weights_is_refused(folder: Path) -> None:
+    file = folder / "t5-base" / "model.safetensors"
+    weights = load_file(file)
+    del weights["encoder.final_layer_norm.weight"]
+    save_file(weights, file, {"format": "pt"})
+    with pytest.raises(EngineUnavailable, match=r"t5-base lacks .*final_layer_norm"):
         loaded(folder)
 
 
