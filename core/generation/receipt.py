@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -53,7 +52,7 @@ class FinishedStem(Model):
 def library_versions(loader: str) -> dict[str, str]:
     """The version of each library that ``loader`` names, as in ``"audiocraft or transformers"``, if it is installed."""
     found = {}
-    for name in re.findall(r"[\w.-]+", loader):
+    for name in loader.split(" or "):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

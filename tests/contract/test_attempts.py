@@ -21,7 +21,7 @@ from core.errors import (
     StemworksError,
 )
 from core.jobs.messages import CALLBACKS, CPU_REQUESTS
-from core.jobs.model import AUDIO_FILES, Job, JobStatus
+from core.jobs.model import AUDIO_FILES, Job, JobStatus, Preview
 from core.jobs.store import JobStore
 from core.ports import Change, Piece, StemRequest
 from core.settings import Settings
@@ -320,6 +320,23 @@ def test_an_attempt_reports_progress_and_renews_its_lease(services: Services, ne
     renewed = services.jobs.get(job.job_id)
     assert renewed.lease_expires_at is not None and renewed.lease_expires_at > clock()
     assert renewed.revision == 3
+
+
+def test_what_is_finished_or_can_be_heard_is_told_without_a_report(services: Services, new_job: NewJob) -> None:
+    job = services.jobs.submit(new_job())
+    held = services.runner._claim(job.job_id)
+    assert held is not None
+    progress = services.runner._progress(held)
+    for parts in (1, 2):
+        progress.previewed(Preview(stem_type="bass", part_seconds=2.0, parts=parts, ready_seconds=2.0 * parts))
+        progress.flush()
+        assert [preview.parts for preview in services.jobs.get(job.job_id).previews] == [parts]
+    progress.measured({"random_seed": 1})
+    progress.flush()
+    assert services.jobs.get(job.job_id).result == {"random_seed": 1}
+    revision = services.jobs.get(job.job_id).revision
+    progress.flush()
+    assert services.jobs.get(job.job_id).revision == revision  # all is told
 
 
 def test_an_attempt_learns_that_it_was_overtaken(services: Services, new_job: NewJob, clock: Clock) -> None:
