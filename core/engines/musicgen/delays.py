@@ -22,7 +22,8 @@ class DelayedCodes:
     those of audiocraft's ``DelayedPatternProvider``.
 
     Attributes:
-        known: how many steps are known.
+        count: how many steps there are.
+        known: how many of them are known.
     """
 
     def __init__(self, prompt: Codes, frames: int, delays: Sequence[int], none: int) -> None:
@@ -32,18 +33,19 @@ class DelayedCodes:
             delays: in steps, ascending from 0.
             none: V.
         """
-        self._frames, self._delays = frames, tuple(delays)
-        self._steps: NDArray[np.int64] = np.full((len(delays), 1 + frames + max(delays)), none, np.int64)
+        self._delays = tuple(delays)
+        self.count: int = 1 + frames + max(delays)
+        self._steps: NDArray[np.int64] = np.full((len(delays), self.count), none, np.int64)
         for row, codes, delay in zip(self._steps, prompt, delays, strict=True):
             row[1 + delay : 1 + delay + frames] = _UNKNOWN
             row[1 + delay : 1 + delay + len(codes)] = codes
-        self.known = 1 + prompt.shape[1]
-        self._taken = prompt.shape[1]
+        prompt_frames: int = prompt.shape[1]
+        self.known, self._taken = 1 + prompt_frames, prompt_frames
 
     @property
     def finished(self) -> bool:
         """Whether nothing is left to draw."""
-        return bool(self.known == self._steps.shape[1])
+        return self.known == self.count
 
     def steps(self, start: int, end: int) -> Codes:
         """Steps that are known, ``[K, end - start]``."""

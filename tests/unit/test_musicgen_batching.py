@@ -1,0 +1,381 @@
+"""Rows drawn together: the same codes as alone, whoever joins, leaves, fails or waits."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from core.engines.musicgen.batching import Batcher, Pieces, Run
+from core.engines.musicgen.decoder import Decoder
+from core.engines.musicgen.model import Conditioning, CrossAttention, LanguageModel, Layer, Norm
+from core.engines.musicgen.rows import Row
+from core.engines.musicgen.sampling import Sampling
+from core.errors import EngineFailed
+
+K, V, C, DELAYS = 4, 64, 32, (0, 1, 2, 3)
+PLENTY = 10**9
+
+
+def language_model(cross: bool = True, layers: int = 2) -> LanguageModel:
+    generator = torch.Generator().manual_seed(1)
+
+    def weight(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator) / shape[-1] ** 0.5
+
+    def norm() -> Norm:
+        return Norm(1 + 0.1 * weight(C), 0.1 * weight(C))
+
+    def layer() -> Layer:
+        attention = CrossAttention(norm(), weight(C, C), weight(2 * C, C), weight(C, C)) if cross else None
+        weights = weight(3 * C, C), weight(C, C), attention, norm(), weight(4 * C, C), weight(C, 4 * C)
+        return Layer(norm(), *weights)
+
+    return LanguageModel(
+        tuple(weight(V + 1, C) for _ in range(K)), tuple(layer() for _ in range(layers)), norm(),
+        tuple(3 * weight(V, C) for _ in range(K)), 4, DELAYS,
+    )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def decoder() -> Decoder:
+    return Decoder(language_model())
+
+
+class Turnstile:
+    """Lets the batcher make the steps that a test allows, and notes how many rows each had."""
+
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+        self._allowed = threading.Semaphore(0)
+
+    def __call__(self, rows: int) -> None:
+        assert self._allowed.acquire(timeout=60)
+        self.rows.append(rows)
+
+    def allow(self, steps: int = 10**6) -> None:
+        self._allowed.release(steps)
+
+
+def text(seed: int, length: int) -> Conditioning:
+    return Conditioning(cross=torch.randn(length, C, generator=torch.Generator().manual_seed(seed)))
+
+
+def row(seed: int, frames: int = 12, prompt_frames: int = 0, scale: float = 3.0) -> Row:
+    """A row of its own text, as long as its seed says."""
+    prompt = np.random.default_rng(seed).integers(0, V, (K, prompt_frames))
+    sampling = Sampling(top_k=20, guidance_scale=scale)
+    null = Conditioning(cross=torch.zeros(1, C))
+    return Row(text(seed, 2 + seed % 5), null, prompt, frames, sampling, torch.Generator().manual_seed(seed))
+
+
+def joined(pieces: Pieces) -> dict[int, list[list[int]]]:
+    indices = dict.fromkeys(index for index, _ in pieces)
+    return {
+        each: np.concatenate([codes for index, codes in pieces if index == each], axis=1).tolist() for each in indices
+    }
+
+
+def finish(run: Run) -> dict[int, list[list[int]]]:
+    return joined([piece for pieces in run for piece in pieces])
+
+
+def drawn(decoder: Decoder, *rows: Row, memory_bytes: int = PLENTY) -> list[list[list[int]]]:
+    with Batcher(decoder, memory_bytes).run() as run:
+        for each in rows:
+            run.add(each)
+        codes = finish(run)
+    return [codes[index] for index in range(len(rows))]
+
+
+def alone(decoder: Decoder, *rows: Row) -> list[list[list[int]]]:
+    return [drawn(decoder, each)[0] for each in rows]
+
+
+MIXED = [(3, 12, 0, 3.0), (4, 20, 5, 3.0), (5, 12, 0, 1.0), (6, 9, 8, 2.0), (7, 12, 0, 3.0), (8, 90, 80, 3.0)]
+
+
+def mixed() -> list[Row]:
+    return [row(*arguments) for arguments in MIXED]
+
+
+def test_rows_of_any_length_prompt_and_guidance_draw_together_what_each_draws_alone(decoder: Decoder) -> None:
+    together = drawn(decoder, *mixed())
+    assert together == alone(decoder, *mixed())
+    assert [len(codes[0]) for codes in together] == [frames - prompt for _, frames, prompt, _ in MIXED]
+
+
+def test_a_melody_before_the_sequence_shifts_it_and_changes_nobody_else() -> None:
+    decoder = Decoder(language_model(cross=False))
+
+    def led(seed: int, length: int) -> Row:
+        prefix = Conditioning(prefix=torch.randn(length, C, generator=torch.Generator().manual_seed(seed)))
+        return replace(row(seed), conditioning=prefix, null=Conditioning(prefix=torch.zeros(1, C)))
+
+    rows = lambda: [led(1, 5), led(2, 5), led(3, 100), led(4, 7)]  # noqa: E731 - each with a fresh generator
+    together = drawn(decoder, *rows())
+    assert together == alone(decoder, *rows())
+    assert together[0] != together[1]
+
+
+def test_a_row_joins_at_the_next_step_and_draws_the_same(decoder: Decoder) -> None:
+    turnstile = Turnstile()
+    batcher = Batcher(decoder, PLENTY, turnstile)
+    with batcher.run() as first, batcher.run() as second:
+        first.add(row(3, frames=30))
+        steps = iter(first)
+        turnstile.allow(5)
+        early = [piece for _ in range(5) for piece in next(steps)]
+        second.add(row(4))
+        others = iter(second)
+        asked = threading.Thread(target=lambda: early_others.extend(next(others)))
+        early_others: Pieces = []
+        asked.start()
+        turnstile.allow()
+        asked.join()
+        late = joined(early_others + [piece for pieces in others for piece in pieces])
+        rest = joined(early + [piece for pieces in steps for piece in pieces])
+    assert [rest[0], late[0]] == alone(decoder, row(3, frames=30), row(4))
+    assert turnstile.rows.index(2) <= 6
+
+
+def test_rows_may_be_added_while_others_are_iterated_over(decoder: Decoder) -> None:
+    with Batcher(decoder, PLENTY).run() as run:
+        assert run.add(row(3)) == 0
+        pieces: Pieces = []
+        for step in run:
+            pieces += step
+            if len(pieces) == 1:
+                assert run.add(row(4)) == 1
+    assert list(joined(pieces).values()) == alone(decoder, row(3), row(4))
+
+
+def test_frames_come_as_soon_as_all_their_codebooks_are_there(decoder: Decoder) -> None:
+    with Batcher(decoder, PLENTY).run() as run:
+        run.add(row(3, frames=5))
+        counts = [sum(codes.shape[1] for _, codes in pieces) for pieces in run]
+    assert counts == [0] * max(DELAYS) + [1] * 5
+
+
+def test_a_long_prompt_is_read_in_parts_while_others_go_on(decoder: Decoder) -> None:
+    batcher = Batcher(decoder, PLENTY)
+    with batcher.run() as run:
+        run.add(row(3, frames=30))
+        run.add(row(4, frames=210, prompt_frames=200))
+        steps = list(run)
+    first = next(number for number, pieces in enumerate(steps) if any(index == 1 for index, _ in pieces))
+    earlier = [piece for pieces in steps[:first] for piece in pieces]
+    assert first >= 200 * 2 / 64
+    assert len(earlier) >= 5
+    assert list(joined([piece for pieces in steps for piece in pieces]).values()) == alone(
+        decoder, row(3, frames=30), row(4, frames=210, prompt_frames=200)
+    )
+
+
+def test_rows_beyond_the_memory_wait_their_turn_first_come_first_served(decoder: Decoder) -> None:
+    turnstile = Turnstile()
+    turnstile.allow()
+    batcher = Batcher(decoder, 4 * decoder.cache_bytes(1, 12 + 4), turnstile)
+    with batcher.run() as run:
+        for seed in range(5):
+            run.add(row(seed))
+        pieces = [piece for step in run for piece in step]
+    assert list(joined(pieces)) == [0, 1, 2, 3, 4]
+    assert list(joined(pieces).values()) == alone(decoder, *(row(seed) for seed in range(5)))
+    assert turnstile.rows == [2] * 30 + [1] * 15
+
+
+def test_a_run_that_waits_is_told_of_the_steps_of_others(decoder: Decoder) -> None:
+    batcher = Batcher(decoder, 1)
+    with batcher.run() as first, batcher.run() as second:
+        first.add(row(3, frames=40))
+        steps = iter(first)
+        next(steps)
+        second.add(row(4))
+        waiting = list(second)
+        list(steps)
+    assert not waiting[0]
+
+
+def test_a_row_that_takes_more_than_the_memory_is_drawn_alone(decoder: Decoder) -> None:
+    assert drawn(decoder, row(3), row(4), memory_bytes=1) == alone(decoder, row(3), row(4))
+
+
+def test_a_run_that_is_closed_leaves_at_the_next_step_and_disturbs_nobody(decoder: Decoder) -> None:
+    turnstile = Turnstile()
+    batcher = Batcher(decoder, PLENTY, turnstile)
+    with batcher.run() as staying:
+        staying.add(row(3, frames=20))
+        kept = iter(staying)
+        turnstile.allow(1)
+        pieces = next(kept)
+        with batcher.run() as leaving:
+            leaving.add(row(4, frames=1000))
+            turnstile.allow(4)
+            next(iter(leaving))
+        turnstile.allow()
+        rest = joined(pieces + [piece for step in kept for piece in step])
+    assert [rest[0]] == alone(decoder, row(3, frames=20))
+    assert max(turnstile.rows) == 2
+    assert turnstile.rows[7:] == [1] * (23 - 7)
+
+
+# Failures
+
+
+class Breaking:
+    """Raises what a test wants while more rows take part than it allows."""
+
+    def __init__(self, error: Exception, most_rows: int, after_steps: int = 0) -> None:
+        self.rows: list[int] = []
+        self._error, self._most_rows, self._after_steps = error, most_rows, after_steps
+
+    def __call__(self, rows: int) -> None:
+        self.rows.append(rows)
+        if rows > self._most_rows and len(self.rows) > self._after_steps:
+            raise self._error
+
+
+OUT_OF_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory"),
+    MemoryError(),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory"),
+]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY)
+@pytest.mark.parametrize("after_steps", [0, 9])
+def test_out_of_memory_halves_the_rows_and_changes_no_code(
+    decoder: Decoder, error: Exception, after_steps: int
+) -> None:
+    breaking = Breaking(error, 2, after_steps)
+    with Batcher(decoder, PLENTY, breaking).run() as run:
+        for seed in range(5):
+            run.add(row(seed))
+        codes = finish(run)
+    assert [codes[index] for index in range(5)] == alone(decoder, *(row(seed) for seed in range(5)))
+    assert breaking.rows[: after_steps + 3] == [5] * (after_steps + 1) + [3, 2]
+
+
+def test_the_draw_is_the_same_when_a_step_runs_out_of_memory_after_it(
+    decoder: Decoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.engines.musicgen import batching
+
+    calls: list[int] = []
+
+    def draw(*arguments: object) -> Tensor:
+        drawn = original(*arguments)  # type: ignore[arg-type] # they are passed on as they are
+        calls.append(len(drawn))
+        if len(calls) == 4:
+            raise MemoryError
+        return drawn
+
+    original = batching.draw
+    monkeypatch.setattr(batching, "draw", draw)
+    together = drawn(decoder, row(3), row(4))
+    monkeypatch.undo()
+    assert together == alone(decoder, row(3), row(4))
+    assert calls[:6] == [2, 2, 2, 2, 1, 1]
+
+
+def test_more_rows_are_drawn_at_once_again_when_the_batch_was_empty(decoder: Decoder) -> None:
+    breaking = Breaking(MemoryError(), 2)
+    batcher = Batcher(decoder, PLENTY, breaking)
+    with batcher.run() as run:
+        for seed in range(3):
+            run.add(row(seed))
+        finish(run)
+        for seed in range(3):
+            run.add(row(seed))
+        finish(run)
+    assert breaking.rows.count(3) == 2
+
+
+def test_a_single_row_that_finds_no_memory_fails_and_the_next_is_drawn(decoder: Decoder) -> None:
+    breaking = Breaking(MemoryError(), 0)
+    batcher = Batcher(decoder, PLENTY, breaking)
+    with batcher.run() as run:
+        run.add(row(3))
+        with pytest.raises(EngineFailed, match="memory"):
+            finish(run)
+    assert breaking.rows == [1]
+
+
+def test_a_row_whose_logits_are_not_finite_fails_alone(decoder: Decoder) -> None:
+    batcher = Batcher(decoder, PLENTY)
+    broken = replace(row(4, frames=200), conditioning=Conditioning(cross=torch.full((3, C), torch.nan)))
+    with batcher.run() as good, batcher.run() as bad:
+        good.add(row(3, frames=60))
+        steps = iter(good)
+        pieces = next(steps)
+        bad.add(broken)
+        with pytest.raises(EngineFailed, match="not finite"):
+            finish(bad)
+        codes = joined(pieces + [piece for step in steps for piece in step])
+    assert [codes[0]] == alone(decoder, row(3, frames=60))
+
+
+def test_a_step_that_breaks_fails_its_rows_and_the_next_run_is_served(decoder: Decoder) -> None:
+    breaking = Breaking(ValueError("no such kernel"), 1)
+    batcher = Batcher(decoder, PLENTY, breaking)
+    with batcher.run() as run:
+        run.add(row(3))
+        run.add(row(4))
+        with pytest.raises(EngineFailed, match="no such kernel"):
+            finish(run)
+    with batcher.run() as run:
+        run.add(row(3))
+        assert [finish(run)[0]] == alone(decoder, row(3))
+
+
+def test_closing_the_batcher_fails_what_is_left_and_refuses_more(decoder: Decoder) -> None:
+    turnstile = Turnstile()
+    batcher = Batcher(decoder, PLENTY, turnstile)
+    with batcher.run() as run:
+        run.add(row(3, frames=1000))
+        steps = iter(run)
+        turnstile.allow(1)
+        next(steps)
+        turnstile.allow(1)
+        closing = threading.Thread(target=batcher.close)
+        closing.start()
+        turnstile.allow()
+        closing.join()
+        with pytest.raises(EngineFailed, match="unloaded"):
+            list(steps)
+    with batcher.run() as late:
+        late.add(row(3))
+        with pytest.raises(EngineFailed, match="unloaded"):
+            finish(late)
+
+
+def test_the_thread_ends_with_the_last_row(decoder: Decoder) -> None:
+    def threads() -> list[threading.Thread]:
+        return [thread for thread in threading.enumerate() if thread.name == "musicgen-batch"]
+
+    batcher = Batcher(decoder, PLENTY)
+    with batcher.run() as run:
+        run.add(row(3))
+        steps = iter(run)
+        next(steps)
+        working = threads()
+        list(steps)
+    assert working
+    assert all(thread.daemon for thread in working)
+    for thread in working:
+        thread.join(timeout=60)
+    assert not threads()
