@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from torch import Tensor
 from core.engines.musicgen.batching import Batcher, Pieces, Run
 from core.engines.musicgen.decoder import Decoder
 from core.engines.musicgen.model import Conditioning, CrossAttention, LanguageModel, Layer, Norm
-from core.engines.musicgen.rows import Row
+from core.engines.musicgen.rows import Drawing, Row
 from core.engines.musicgen.sampling import Sampling
 from core.errors import EngineFailed
 
@@ -60,14 +62,58 @@ class Turnstile:
 
     def __init__(self) -> None:
         self.rows: list[int] = []
-        self._allowed = threading.Semaphore(0)
+        self._arrived, self._allowed = threading.Semaphore(0), threading.Semaphore(0)
 
     def __call__(self, rows: int) -> None:
+        self._arrived.release()
         assert self._allowed.acquire(timeout=60)
         self.rows.append(rows)
 
     def allow(self, steps: int = 10**6) -> None:
         self._allowed.release(steps)
+
+    def wait(self, steps: int = 1) -> None:
+        """Until the batcher stands before that many further steps, having made those before."""
+        for _ in range(steps):
+            assert self._arrived.acquire(timeout=60)
+
+
+class Watched(Batcher):
+    """A batcher that says when it was handed rows."""
+
+    def submit(self, rows: Sequence[Drawing]) -> None:
+        super().submit(rows)
+        if rows:
+            self.submitted.release()
+
+    @cached_property
+    def submitted(self) -> threading.Semaphore:
+        return threading.Semaphore(0)
+
+
+class Caller(threading.Thread):
+    """Somebody else, who has rows of their own drawn."""
+
+    def __init__(self, batcher: Watched, *rows: Row, most_steps: int = 10**6) -> None:
+        super().__init__()
+        self.steps: list[Pieces] = []
+        self.error: EngineFailed | None = None
+        self._batcher, self._rows, self._most_steps = batcher, rows, most_steps
+        self.start()
+        assert batcher.submitted.acquire(timeout=60)
+
+    def run(self) -> None:
+        with self._batcher.run() as run:
+            for each in self._rows:
+                run.add(each)
+            try:
+                self.steps.extend(itertools.islice(run, self._most_steps))
+            except EngineFailed as error:
+                self.error = error
+
+    def codes(self) -> list[list[list[int]]]:
+        self.join()
+        return list(joined([piece for pieces in self.steps for piece in pieces]).values())
 
 
 def text(seed: int, length: int) -> Conditioning:
@@ -133,23 +179,14 @@ def test_a_melody_before_the_sequence_shifts_it_and_changes_nobody_else() -> Non
 
 def test_a_row_joins_at_the_next_step_and_draws_the_same(decoder: Decoder) -> None:
     turnstile = Turnstile()
-    batcher = Batcher(decoder, PLENTY, turnstile)
-    with batcher.run() as first, batcher.run() as second:
-        first.add(row(3, frames=30))
-        steps = iter(first)
-        turnstile.allow(5)
-        early = [piece for _ in range(5) for piece in next(steps)]
-        second.add(row(4))
-        others = iter(second)
-        asked = threading.Thread(target=lambda: early_others.extend(next(others)))
-        early_others: Pieces = []
-        asked.start()
-        turnstile.allow()
-        asked.join()
-        late = joined(early_others + [piece for pieces in others for piece in pieces])
-        rest = joined(early + [piece for pieces in steps for piece in pieces])
-    assert [rest[0], late[0]] == alone(decoder, row(3, frames=30), row(4))
-    assert turnstile.rows.index(2) <= 6
+    batcher = Watched(decoder, PLENTY, turnstile)
+    first = Caller(batcher, row(3, frames=30))
+    turnstile.allow(5)
+    turnstile.wait(6)
+    second = Caller(batcher, row(4))
+    turnstile.allow()
+    assert first.codes() + second.codes() == alone(decoder, row(3, frames=30), row(4))
+    assert turnstile.rows == [1] * 6 + [2] * 15 + [1] * 12
 
 
 def test_rows_may_be_added_while_others_are_iterated_over(decoder: Decoder) -> None:
@@ -199,15 +236,15 @@ def test_rows_beyond_the_memory_wait_their_turn_first_come_first_served(decoder:
 
 
 def test_a_run_that_waits_is_told_of_the_steps_of_others(decoder: Decoder) -> None:
-    batcher = Batcher(decoder, 1)
-    with batcher.run() as first, batcher.run() as second:
-        first.add(row(3, frames=40))
-        steps = iter(first)
-        next(steps)
-        second.add(row(4))
-        waiting = list(second)
-        list(steps)
-    assert not waiting[0]
+    turnstile = Turnstile()
+    batcher = Watched(decoder, 1, turnstile)
+    first = Caller(batcher, row(3, frames=40))
+    turnstile.wait()
+    second = Caller(batcher, row(4, frames=10))
+    turnstile.allow()
+    assert first.codes() + second.codes() == alone(decoder, row(3, frames=40), row(4, frames=10))
+    assert turnstile.rows == [1] * (43 + 13)
+    assert len(second.steps) == 43 + 13
 
 
 def test_a_row_that_takes_more_than_the_memory_is_drawn_alone(decoder: Decoder) -> None:
@@ -216,21 +253,15 @@ def test_a_row_that_takes_more_than_the_memory_is_drawn_alone(decoder: Decoder) 
 
 def test_a_run_that_is_closed_leaves_at_the_next_step_and_disturbs_nobody(decoder: Decoder) -> None:
     turnstile = Turnstile()
-    batcher = Batcher(decoder, PLENTY, turnstile)
-    with batcher.run() as staying:
-        staying.add(row(3, frames=20))
-        kept = iter(staying)
-        turnstile.allow(1)
-        pieces = next(kept)
-        with batcher.run() as leaving:
-            leaving.add(row(4, frames=1000))
-            turnstile.allow(4)
-            next(iter(leaving))
-        turnstile.allow()
-        rest = joined(pieces + [piece for step in kept for piece in step])
-    assert [rest[0]] == alone(decoder, row(3, frames=20))
-    assert max(turnstile.rows) == 2
-    assert turnstile.rows[7:] == [1] * (23 - 7)
+    batcher = Watched(decoder, PLENTY, turnstile)
+    staying = Caller(batcher, row(3, frames=40))
+    turnstile.wait()
+    leaving = Caller(batcher, row(4, frames=1000), most_steps=10)
+    turnstile.allow(12)
+    leaving.join()
+    turnstile.allow()
+    assert staying.codes() == alone(decoder, row(3, frames=40))
+    assert turnstile.rows[:2] + turnstile.rows[-30:] == [1, 2] + [1] * 30
 
 
 # Failures
@@ -316,17 +347,17 @@ def test_a_single_row_that_finds_no_memory_fails_and_the_next_is_drawn(decoder: 
 
 
 def test_a_row_whose_logits_are_not_finite_fails_alone(decoder: Decoder) -> None:
-    batcher = Batcher(decoder, PLENTY)
-    broken = replace(row(4, frames=200), conditioning=Conditioning(cross=torch.full((3, C), torch.nan)))
-    with batcher.run() as good, batcher.run() as bad:
-        good.add(row(3, frames=60))
-        steps = iter(good)
-        pieces = next(steps)
-        bad.add(broken)
-        with pytest.raises(EngineFailed, match="not finite"):
-            finish(bad)
-        codes = joined(pieces + [piece for step in steps for piece in step])
-    assert [codes[0]] == alone(decoder, row(3, frames=60))
+    turnstile = Turnstile()
+    batcher = Watched(decoder, PLENTY, turnstile)
+    broken = replace(row(4), conditioning=Conditioning(cross=torch.full((3, C), torch.nan)))
+    good = Caller(batcher, row(3))
+    turnstile.wait()
+    bad = Caller(batcher, broken)
+    turnstile.allow()
+    assert good.codes() == alone(decoder, row(3))
+    bad.join()
+    assert "not finite" in str(bad.error)
+    assert turnstile.rows[:3] == [1, 2, 1]
 
 
 def test_a_step_that_breaks_fails_its_rows_and_the_next_run_is_served(decoder: Decoder) -> None:
@@ -344,19 +375,16 @@ def test_a_step_that_breaks_fails_its_rows_and_the_next_run_is_served(decoder: D
 
 def test_closing_the_batcher_fails_what_is_left_and_refuses_more(decoder: Decoder) -> None:
     turnstile = Turnstile()
-    batcher = Batcher(decoder, PLENTY, turnstile)
-    with batcher.run() as run:
-        run.add(row(3, frames=1000))
-        steps = iter(run)
+    batcher = Watched(decoder, PLENTY, turnstile)
+    caller = Caller(batcher, row(3, frames=1000))
+    turnstile.wait()
+    closing = threading.Thread(target=batcher.close)
+    closing.start()
+    while closing.is_alive():
         turnstile.allow(1)
-        next(steps)
-        turnstile.allow(1)
-        closing = threading.Thread(target=batcher.close)
-        closing.start()
-        turnstile.allow()
-        closing.join()
-        with pytest.raises(EngineFailed, match="unloaded"):
-            list(steps)
+        closing.join(0.01)
+    caller.join()
+    assert "unloaded" in str(caller.error)
     with batcher.run() as late:
         late.add(row(3))
         with pytest.raises(EngineFailed, match="unloaded"):
