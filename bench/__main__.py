@@ -21,6 +21,9 @@ SECTIONS = {
     "synth": "seconds of audio a CPU-second, and memory, of the synth engine",
     "spectral": "how fast the spectral engine separates, and its memory",
     "demucs": "streaming demucs against demucs itself: samples, time, memory",
+    "musicgen": "MusicGen's sampling against audiocraft's: the same codes, in less time",
+    "musicgen_loading": "how long a MusicGen takes to load, against audiocraft",
+    "musicgen_previews": "how soon the first seconds of a stem can be heard",
     "transactions": "storage transactions from a POST to its delivered callback",
     "overhead": "an empty job here, with FastAPI's background tasks, and with Celery and Redis",
     "import": "CPU time of a cold start of the http role",
@@ -28,7 +31,8 @@ SECTIONS = {
 _MODULES = {"import": "bench.imports"}  # the one name that no module can have
 _PACKAGES = (
     "azure-functions", "fastapi", "pydantic", "numpy", "azure-storage-blob", "azure-storage-queue",
-    "azure-data-tables", "uvicorn", "celery", "redis", "torch", "demucs", "av", "soundfile", "soxr",
+    "azure-data-tables", "uvicorn", "celery", "redis", "torch", "demucs",
+    "audiocraft", "transformers", "diffusers", "av", "soundfile", "soxr",
 )  # fmt: skip
 
 
@@ -49,7 +53,7 @@ def main() -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    sections = "\n".join(f"  {name:13} {what}" for name, what in SECTIONS.items())
+    sections = "\n".join(f"  {name:17} {what}" for name, what in SECTIONS.items())
     top = argparse.ArgumentParser(
         prog="python -m bench",
         description="Measure how fast Stemworks is. Without a section: measure all, and write bench.md.",

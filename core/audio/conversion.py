@@ -25,11 +25,10 @@ def with_channels(block: Block, channels: int) -> Block:
 class Conversion:
     """Takes blocks ``[C, T]`` of one rate and number of channels, and gives those of another.
 
-    Between two equal rates the samples pass as they are, and nothing is needed that is not installed everywhere.
+    Between two equal rates the samples pass as they are, and the resampler is not even loaded.
     """
 
     def __init__(self, source_rate: int, source_channels: int, target_rate: int, target_channels: int) -> None:
-        """Raises ``ImportError`` without soxr, if the rates differ."""
         self._channels = target_channels
         self._fewest = min(source_channels, target_channels)  # the resampler need not do a thing twice
         self._resampler = Resampler(source_rate, target_rate, self._fewest) if source_rate != target_rate else None

@@ -36,12 +36,13 @@ class Loudness:
 class LoudnessMeter:
     """Measures a stream of blocks in memory that does not grow."""
 
-    def __init__(self, sample_rate: int, channels: int) -> None:
+    def __init__(self, sample_rate: int, channels: int, sample_peak: float = 0.0) -> None:
+        """Start a stream; whoever knows its largest sample beforehand saves work by saying so."""
         self._sample_rate = sample_rate
         self._layout = "mono" if channels == 1 else "stereo"
         self._frames = 0
         self._integrated_lufs = _ABSOLUTE_GATE_LUFS
-        self._true_peak = TruePeakMeter(channels)
+        self._true_peak = TruePeakMeter(channels, sample_peak)
         self._graph = self._filter_graph()
 
     def add(self, block: Block) -> None:

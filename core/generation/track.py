@@ -17,7 +17,7 @@ from core.audio.loudness import Loudness, LoudnessMeter
 from core.audio.spool import Spool
 from core.audio.wav import encode_wav
 from core.audio.waveform import db_to_gain, gain_for_peak, gain_to_db, peak
-from core.errors import EngineFailed, EngineUnavailable, NotFinite
+from core.errors import EngineFailed, NotFinite
 
 if TYPE_CHECKING:
     from core.generation.previews import PreviewTrack
@@ -61,13 +61,13 @@ class StemTrack:
     def __init__(
         self, request: StemRequest, renderer: Renderer, delivery: Delivery, preview: PreviewTrack | None = None
     ) -> None:
-        """``preview`` hears what comes of it. Raises ``EngineUnavailable`` if the rates differ and soxr is missing."""
+        """``preview`` hears what comes of it."""
         self.stem_type = request.stem_type
         self.delivery = delivery
         self.frames = round(request.duration_seconds * delivery.sample_rate)
         self._source_channels = renderer.channels
         self._missing_frames = round(request.duration_seconds * renderer.sample_rate)
-        self._conversion = _conversion(renderer, delivery)
+        self._conversion = Conversion(renderer.sample_rate, renderer.channels, delivery.sample_rate, delivery.channels)
         self._preview = preview
         self._spool = Spool(delivery.channels)
         self._gain = 1.0
@@ -110,7 +110,7 @@ class StemTrack:
     def level(self) -> Levelled:
         """Choose the gain, and go through the file once. To be called once, when the stem is complete."""
         self._gain = self._choose_gain()
-        meter, digest, size_bytes = self._new_meter(), hashlib.sha256(), 0
+        meter, digest, size_bytes = self._new_meter(self._gain * self._spool.peak), hashlib.sha256(), 0
         for piece in self._encoded(_overheard(self._spool.blocks(self._gain), meter)):
             digest.update(piece)
             size_bytes += len(piece)
@@ -142,20 +142,11 @@ class StemTrack:
     def _encoded(self, blocks: Iterator[Block]) -> Iterator[bytes]:
         return encode_wav(blocks, self.frames, self.delivery.sample_rate, self.delivery.channels)
 
-    def _new_meter(self) -> LoudnessMeter:
-        return LoudnessMeter(self.delivery.sample_rate, self.delivery.channels)
+    def _new_meter(self, sample_peak: float = 0.0) -> LoudnessMeter:
+        return LoudnessMeter(self.delivery.sample_rate, self.delivery.channels, sample_peak)
 
 
 def _overheard(blocks: Iterator[Block], meter: LoudnessMeter) -> Iterator[Block]:
     for block in blocks:
         meter.add(block)
         yield block
-
-
-def _conversion(renderer: Renderer, delivery: Delivery) -> Conversion:
-    try:
-        return Conversion(renderer.sample_rate, renderer.channels, delivery.sample_rate, delivery.channels)
-    except ImportError as error:
-        raise EngineUnavailable(
-            f"{delivery.sample_rate} Hz out of {renderer.sample_rate} takes soxr: pip install -r requirements-gpu.txt"
-        ) from error

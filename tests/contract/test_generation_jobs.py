@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 from collections.abc import Callable
 from queue import Queue
 from typing import Any
@@ -271,16 +270,6 @@ def test_an_engine_that_stops_early_or_breaks_is_asked_again(
     assert run(services, job).status is JobStatus.QUEUED
     toy.after_piece = lambda pieces: None
     assert run(services, job).status is JobStatus.COMPLETED
-
-
-def test_another_rate_without_soxr_fails_with_what_to_install(
-    services: Services, submit: Submit, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "soxr", None)
-    failed = run(services, submit())
-    assert failed.error is not None
-    assert (failed.status, failed.error.type) == (JobStatus.FAILED, "engine-unavailable")
-    assert run(services, submit({"sample_rate": 32000})).status is JobStatus.COMPLETED
 
 
 class TestPreviews:

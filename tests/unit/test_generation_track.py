@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 
 from core.audio.levels import CEILING_DBTP
 from core.audio.loudness import LoudnessMeter
-from core.errors import EngineFailed, EngineUnavailable, NotFinite
+from core.errors import EngineFailed, NotFinite
 from core.generation.track import Delivery, Levelled, StemTrack
 from core.ports import StemRequest
 from tests.songs import decoded
@@ -141,10 +140,3 @@ def test_what_is_too_soft_for_the_meter_is_left_as_it_is() -> None:
 def test_samples_that_no_engine_should_make_fail(spoiled: Any, error: type[Exception], detail: str) -> None:
     with StemTrack(request(0.5), ToyEngine(), Delivery(44100, 2, None)) as track, pytest.raises(error, match=detail):
         track.add(spoiled)
-
-
-def test_only_another_rate_needs_soxr(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "soxr", None)
-    delivered(samples_of(request(0.5), 44100, 1), 44100, Delivery(44100, 2, None))
-    with pytest.raises(EngineUnavailable, match="48000 Hz out of 44100 takes soxr: pip install"):
-        StemTrack(request(0.5), ToyEngine(44100), Delivery(48000, 2, None))
