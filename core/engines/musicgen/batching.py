@@ -20,7 +20,7 @@ from torch import Tensor
 
 from core.engines.musicgen.rows import Drawing, Group, Row
 from core.engines.musicgen.sampling import draw, guided
-from core.errors import EngineFailed
+from core.errors import EngineFailed, NotFinite
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,7 +38,7 @@ _INPUTS_ON_CPU, _INPUTS_ON_GPU = 64, 4096
 whoever wants to stop waits for the step's end."""
 
 _CLOSED = "the model was unloaded while it was in use"
-_NOT_FINITE = "the model's output is not finite: its weights may be damaged, or the precision too low for them"
+_NOT_FINITE = "the language model computed logits that are no numbers"
 _NO_MEMORY = "there is not enough memory to draw a single row of this length"
 
 
@@ -85,7 +85,8 @@ class Run:
     def __iter__(self) -> Iterator[Pieces]:
         """Yield what each step of the model completed, which may be nothing, until none of the rows is left.
 
-        A row's frames come in order, those of its prompt are not among them. Raises ``EngineFailed`` if a row fails.
+        A row's frames come in order, those of its prompt are not among them. Raises ``EngineFailed`` if a row
+        fails: ``NotFinite`` if its logits are no numbers.
         """
         while self._left:
             new, self._new = self._new, []
@@ -100,10 +101,10 @@ class Run:
         """Of a step; called by the batcher's thread."""
         self._reports.put(report)
 
-    def fail(self, sentence: str) -> None:
-        """Raise an ``EngineFailed`` of this sentence from the iterator; called by the batcher's thread."""
+    def fail(self, error: EngineFailed) -> None:
+        """Raise an error from the iterator; called by the batcher's thread."""
         self.closed = True
-        self._reports.put(EngineFailed(sentence))
+        self._reports.put(error)
 
 
 class Batcher:
@@ -170,7 +171,7 @@ class Batcher:
         with self._lock:
             if self._closed:
                 for run in self._runs():
-                    run.fail(_CLOSED)
+                    run.fail(EngineFailed(_CLOSED))
             self._waiting = deque(row for row in self._waiting if not row.run.closed)
             self._groups = [group for group in self._groups if not group.run.closed]
             if not self._groups and not self._waiting:
@@ -225,7 +226,7 @@ class Batcher:
         finished = dict.fromkeys(pieces, 0)
         for row, drawn, is_finite in zip(rows, codes, finite, strict=True):
             if not is_finite:
-                row.run.fail(_NOT_FINITE)
+                row.run.fail(NotFinite(_NOT_FINITE))
                 continue
             row.put(drawn)
             finished[row.run] += row.codes.finished
@@ -240,7 +241,7 @@ class Batcher:
     def _fail(self, sentence: str) -> None:
         for group in self._groups:
             if not group.run.closed:
-                group.run.fail(sentence)
+                group.run.fail(EngineFailed(sentence))
 
     def _halve(self) -> None:
         """Have half of the rows wait, those that came last, until the others are drawn.
