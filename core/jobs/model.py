@@ -101,12 +101,13 @@ class Preview(Model):
 
 
 class EngineStamp(Model):
-    """Which engine makes it, and under which licences."""
+    """Which engine makes it, with which weights, and under which licences: of its code, and of the weights."""
 
     name: str
     version: str
     weights: str | None = None
     licence: str
+    weights_licence: str | None = None
 
 
 class JobError(Model):

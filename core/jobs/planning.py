@@ -78,6 +78,7 @@ class JobPlanner:
                 version=engine.version,
                 weights=model.name if model.weights_licence else None,
                 licence=engine.licence,
+                weights_licence=model.weights_licence,
             ),
             audio_file_id=audio_file_id,
             folder=f"{audio_file_id}/{folder}/{job_id}/",
