@@ -38,7 +38,7 @@ from tests.musicgen_models import (
 )
 
 if TYPE_CHECKING:
-    from core.engines.musicgen.batching import Row
+    from core.engines.musicgen.rows import Row
     from core.ports import Block, Renderer
 
 ROUNDING = 2e-6

@@ -49,5 +49,9 @@ class MusicGenRenderer:
                             yield Piece(places[row], block)
                         self._tell(stems, step)
 
+    def close(self) -> None:
+        """Leave the memory to another model: called when nobody holds this one."""
+        self._batcher.close()
+
     def _tell(self, stems: Sequence[Stem], step: Callable[[float], None]) -> None:
         step(sum(stem.made for stem in stems) / sum(stem.frames for stem in stems))

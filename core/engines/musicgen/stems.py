@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from core.engines.musicgen.batching import Row
 from core.engines.musicgen.melody import melody_from
+from core.engines.musicgen.rows import Row
 from core.engines.musicgen.sampling import Sampling
 from core.engines.musicgen.windows import PROMPT_SHARE, Assembly, plan_windows
 from core.errors import EngineFailed, NotFinite
