@@ -431,6 +431,19 @@ def test_what_step_raises_ends_the_run_and_no_other(engine: MusicGenEngine) -> N
         assert np.array_equal(np.concatenate(begun, axis=1), expected)
 
 
+def test_whoever_waits_for_memory_can_stop_and_gets_the_same_in_the_end(model_dir: Path) -> None:
+    engine = engine_over(model_dir, batch_memory_bytes=1)  # so little that rows are drawn one after the other
+    mine, other = request(duration_seconds=1.0, seed=4), request(duration_seconds=4.0)
+    expected = made(engine, "small", mine)[0]
+    with engine.load("small", stop) as renderer:
+        first = renderer.render([other], lambda share: None)
+        next(first)
+        with pytest.raises(CancelRequested):
+            render(renderer, [mine], lambda share: stop())
+        assert np.array_equal(render(renderer, [mine, other])[0], expected)
+        assert sum(piece.block.shape[1] for piece in first) > 0
+
+
 def test_closing_the_iterator_ends_the_run(engine: MusicGenEngine) -> None:
     with engine.load("small", stop) as renderer:
         pieces = renderer.render([request(duration_seconds=30)], lambda share: None)
