@@ -495,6 +495,46 @@ def test_missing_weights_are_named_with_where_to_put_them(tmp_path: Path) -> Non
         raise AssertionError("there is nothing to load")
 
 
+class Hub(ModelFolders):
+    """Has one model, in one format, and notes what it is asked for."""
+
+    def __init__(self, folder: Path, file: str) -> None:
+        super().__init__(CheckpointStore(None, MemoryBlobs(), {}, folder / "cache"))
+        self._folder, self._file = folder, file
+        self.asked: list[tuple[str | None, bool]] = []
+
+    def find(self, engine: str, model: str, published: str | None, patterns: Sequence[str]) -> Path:
+        matches = any(Path(self._file).match(pattern) for pattern in patterns)
+        self.asked.append((published, matches))
+        if published is None or not matches:
+            raise ModelNotFound
+        return self._folder
+
+
+@pytest.mark.parametrize(
+    ("folder", "file"), [(audiocraft_folder, LANGUAGE_MODEL), (transformers_folder, "config.json")]
+)
+def test_the_hub_is_asked_for_one_format_at_a_time(folder: Callable[[], Path], file: str, tmp_path: Path) -> None:
+    hub = Hub(shutil.copytree(folder(), tmp_path / "model"), file)
+    engine = MusicGenEngine(hub, WarmModels(lambda: 10**12), "cpu", "float32", 2**30)
+    assert len(made(engine, "small", request())) == 1
+    asked = [(None, True), ("facebook/musicgen-small", True)]
+    if file != LANGUAGE_MODEL:
+        asked.insert(1, ("facebook/musicgen-small", False))
+    assert hub.asked == asked
+
+
+def test_models_of_audiocraft_may_share_the_t5_beside_them(model_dir: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(audiocraft_folder("small"), tmp_path / "musicgen" / "small"))
+    (folder / "t5-base").rename(tmp_path / "musicgen" / "t5-base")
+    assert np.array_equal(
+        *made(engine_over(tmp_path), "small", request()), *made(engine_over(model_dir), "small", request())
+    )
+    shutil.rmtree(tmp_path / "musicgen" / "t5-base")
+    with pytest.raises(ModelNotFound, match="t5-base"):
+        made(engine_over(tmp_path), "small")
+
+
 @pytest.mark.parametrize("file", [LANGUAGE_MODEL, CODEC])
 def test_half_a_model_is_not_loaded(tmp_path: Path, file: str) -> None:
     folder = Path(shutil.copytree(audiocraft_folder("small"), tmp_path / "musicgen" / "small"))
