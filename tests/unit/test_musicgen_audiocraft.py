@@ -226,6 +226,13 @@ def test_a_t5_with_a_damaged_file_is_refused(folder: Path, name: str) -> None:
         loaded(folder)
 
 
+def test_a_t5_without_its_tokenizer_is_refused_for_it_would_know_no_words(folder: Path) -> None:
+    for file in (folder / "t5-base").glob("tokenizer*"):
+        file.unlink()
+    with pytest.raises(ModelNotFound, match=r"t5-base lacks T5's tokenizer: put tokenizer.json or spiece.model"):
+        loaded(folder)
+
+
 def test_a_whole_t5_with_its_decoder_is_as_good(folder: Path) -> None:
     from transformers import T5Config, T5ForConditionalGeneration
 

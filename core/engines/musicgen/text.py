@@ -9,10 +9,13 @@ import torch
 from torch.nn import functional
 
 from core.engines.musicgen.model import Conditioning
-from core.errors import EngineUnavailable
+from core.errors import EngineUnavailable, ModelNotFound
 
 if TYPE_CHECKING:
     from core.ports import Recording
+
+TOKENIZER_FILES = ("tokenizer.json", "spiece.model")
+"""Either is enough."""
 
 
 class TextEncoder:
@@ -64,6 +67,23 @@ class TextConditioner:
         return Conditioning(cross=self._text.encode(""))
 
 
+def load_tokenizer(folder: Path) -> Any:
+    """T5's tokenizer from a folder as transformers keeps it.
+
+    Raises:
+        ModelNotFound: it is not there.
+        EngineUnavailable: it is damaged.
+    """
+    from transformers import T5Tokenizer
+
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):  # or it would know no words at all
+        raise ModelNotFound(f"{folder} lacks T5's tokenizer: put {' or '.join(TOKENIZER_FILES)} into it")
+    try:
+        return T5Tokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise _unloadable(folder, error) from error
+
+
 def load_t5(folder: Path, device: str) -> tuple[Any, Any]:
     """T5's tokenizer and encoder from a folder as transformers keeps them.
 
@@ -71,17 +91,21 @@ def load_t5(folder: Path, device: str) -> tuple[Any, Any]:
         EngineUnavailable: a file is missing or damaged.
     """
     from safetensors import SafetensorError
-    from transformers import T5EncoderModel, T5Tokenizer
+    from transformers import T5EncoderModel
 
+    tokenizer = load_tokenizer(folder)
     encoder: Any = T5EncoderModel  # its types leave out what ``output_loading_info`` does
     try:
-        tokenizer = T5Tokenizer.from_pretrained(folder, local_files_only=True)
         t5, report = encoder.from_pretrained(
             folder, local_files_only=True, dtype=torch.float32, use_safetensors=True, output_loading_info=True
         )
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        raise EngineUnavailable(f"{folder} holds no T5 that can be loaded: fetch its files again ({reason})") from error
+        raise _unloadable(folder, error) from error
     if absent := sorted(map(str, [*report["missing_keys"], *report["mismatched_keys"]])):  # it was drawn at random
         raise EngineUnavailable(f"{folder} lacks weights of T5, of them {absent[0]}: fetch its files again")
     return tokenizer, t5.to(device)
+
+
+def _unloadable(folder: Path, error: Exception) -> EngineUnavailable:
+    reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return EngineUnavailable(f"{folder} holds no T5 that can be loaded: fetch its files again ({reason})")

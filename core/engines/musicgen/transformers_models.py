@@ -11,12 +11,11 @@ from core.engines.musicgen.codec import EncodecCodec
 from core.engines.musicgen.encodec import from_transformers
 from core.engines.musicgen.melody import HOP_LENGTH, SAMPLE_RATE, MelodyConditioner
 from core.engines.musicgen.model import Conditioner, CrossAttention, LanguageModel, Layer, MusicModel, Norm
-from core.engines.musicgen.text import TextConditioner, TextEncoder
+from core.engines.musicgen.text import TextConditioner, TextEncoder, load_tokenizer
 from core.errors import EngineUnavailable, ModelNotFound
 
 CONFIGURATION_FILE = "config.json"
 WEIGHTS = ("*.safetensors",)
-_TOKENIZER_FILES = ("tokenizer.json", "spiece.model")
 PATTERNS = (*WEIGHTS, "*.json", "spiece.model")
 """The files that are wanted of a published model; pickled weights are not."""
 
@@ -101,7 +100,9 @@ def _norm(norm: Any) -> Norm:
 
 def _conditioner(model: Any, folder: Path, device: str) -> Conditioner:
     width = model.config.decoder.hidden_size
-    text = TextEncoder(_tokenizer(folder), model.text_encoder.to(device), *_projection(model, "enc_to_dec_proj", width))
+    text = TextEncoder(
+        load_tokenizer(folder), model.text_encoder.to(device), *_projection(model, "enc_to_dec_proj", width)
+    )
     if not hasattr(model.config, "num_chroma"):
         return TextConditioner(text)
     # half a hop more, for the conditioner rounds down to whole ones
@@ -121,17 +122,6 @@ def _window_seconds(model: Any, frame_rate: int) -> float:
     """As long as the longest generation that the model allows of its own accord."""
     longest = model.generation_config.max_length
     return longest / frame_rate if longest else _WINDOW_SECONDS
-
-
-def _tokenizer(folder: Path) -> Any:
-    from transformers import T5Tokenizer
-
-    if not any((folder / name).is_file() for name in _TOKENIZER_FILES):  # or it would know no words at all
-        raise ModelNotFound(f"{folder} lacks the tokenizer of its T5: {' or '.join(_TOKENIZER_FILES)}")
-    try:
-        return T5Tokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise _unloadable(folder, error) from error
 
 
 def _pretrained(folder: Path) -> Any:
