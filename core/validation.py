@@ -67,8 +67,13 @@ class Between:
     def _check(self, value: float) -> float:
         if not self._low <= value <= self._high:  # false for NaN as well
             unit = f" {self._unit}" if self._unit else ""
-            raise ValueError(f"must be {self._low:.15g} to {self._high:.15g}{unit}, not {value:.15g}")
+            raise ValueError(f"must be {_shown(self._low)} to {_shown(self._high)}{unit}, not {_shown(value)}")
         return value
+
+
+def _shown(number: float) -> str:
+    """In full if it is whole: such a number may be larger than any ``float``, and rounded it could look allowed."""
+    return f"{number:.15g}" if isinstance(number, float) else str(number)
 
 
 def fingerprint(request: BaseModel) -> str:

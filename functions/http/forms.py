@@ -76,7 +76,7 @@ async def json_body(request: Request) -> Any:
         raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "no body"}])
     try:
         return json.loads(body)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # no JSON, no text, too many digits, too deep
         place = getattr(error, "pos", 0)
         entry = {"type": "json_invalid", "loc": ("body", place), "msg": "not JSON", "ctx": {"error": str(error)}}
         raise RequestValidationError([entry]) from None

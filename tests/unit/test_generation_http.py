@@ -66,6 +66,13 @@ def test_a_file_that_cannot_be_used_is_refused_before_there_is_a_job(services: S
     assert services.jobs.page(None, None, 10, None).jobs == []
 
 
+@pytest.mark.parametrize("content", [b'{"n": ' + b"1" * 5000 + b"}", b'"\xff"', b"{" * 9, b"[" * 100_000])
+def test_a_body_that_no_parser_takes_is_called_malformed(services: Services, content: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = call(services, "POST", "/v1/generations", content=content, headers=headers)
+    assert (answer.status_code, answer.json()["type"]) == (400, "urn:stemworks:problem:malformed-json")
+
+
 def test_an_idempotency_key_stands_for_the_files_as_well(services: Services) -> None:
     key = {"Idempotency-Key": "k"}
     first = form(services, ("melody", ("a.wav", WAV)), headers=key)

@@ -55,6 +55,12 @@ def test_numbers_have_bounds_and_errors_name_them(name: str, low: float, high: f
     assert body(parameters={name: None}).parameters == body().parameters  # null means the default
 
 
+@pytest.mark.parametrize("seed", [2**53 + 1, -(10**400)], ids=["one too many", "400 digits"])
+def test_a_whole_number_beyond_its_bounds_is_shown_in_full(seed: int) -> None:
+    expected = f"must be -9007199254740992 to 9007199254740992, not {seed}"
+    assert expected in messages(parameters={"random_seed": seed})
+
+
 def test_sample_rates_are_those_that_are_listed() -> None:
     assert body(parameters={"sample_rate": 96000}).parameters.sample_rate == 96000
     assert "must be one of 16000, 22050, 24000, 32000, 44100, 48000, 96000 Hz" in messages(
