@@ -36,7 +36,9 @@ StemworksError
 ├── EngineError
 │   ├── EngineUnavailable        cannot be loaded: missing package, weights or device
 │   │   ├── ModelNotFound        the engine knows no model of this name, or has no weights for it
-│   │   └── ChecksumMismatch     the weights are not the ones that were pinned
+│   │   ├── ChecksumMismatch     the weights are not the ones that were pinned
+│   │   │   └── WeightsNotPinned they come from elsewhere, and nobody vouched for them
+│   │   └── HubUnavailable       where weights are published does not answer; worth another try
 │   └── EngineFailed             broke while it made sound
 │       └── NotFinite            made samples, or odds, that are no numbers: another attempt would, too
 ├── AttemptStopped               not a failure of the work: it was told to stop
@@ -324,11 +326,11 @@ class EngineUnavailable(EngineError):
     """The engine cannot be loaded."""
 
     type = "engine-unavailable"
-    next_step = "Choose another engine, or install what the detail names."
+    next_step = "Choose another engine, or do what the detail says."
 
 
 class ModelNotFound(EngineUnavailable):
-    """The engine has no such model."""
+    """The engine has no such model here."""
 
     type = "model-not-found"
     next_step = "Choose one of the models that the detail names, or put the weights where it says."
@@ -339,6 +341,21 @@ class ChecksumMismatch(EngineUnavailable):
 
     type = "checksum-mismatch"
     next_step = "Fetch the weights again; if they were changed on purpose, pin the new checksum (MODEL_CHECKSUMS)."
+
+
+class WeightsNotPinned(ChecksumMismatch):
+    """Nobody vouched for the weights."""
+
+    type = "weights-not-pinned"
+    next_step = "Add the pin that the detail names to MODEL_CHECKSUMS."
+
+
+class HubUnavailable(EngineUnavailable):
+    """The hub of the weights does not answer."""
+
+    type = "hub-unavailable"
+    next_step = "Retry the job when it does, or put the weights into MODEL_DIR."
+    retryable = True
 
 
 class EngineFailed(EngineError):

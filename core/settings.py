@@ -105,7 +105,7 @@ class Settings(BaseModel):
         description="What models compute in; auto is float16 on a GPU, else float32; int8 is for musicgen on a CPU",
     )
     model_memory_bytes: int = Field(
-        0, ge=0, description="The most that warm generation models may hold together; 0 is half of what the device has"
+        0, ge=0, description="The most that warm models may hold together; 0 is half of what the device has"
     )
     batch_memory_bytes: int = Field(
         0, ge=0, description="The most that stems sampled at the same time may hold; 0 is a quarter of the device's"

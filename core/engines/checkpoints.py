@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.engines.digests import PARTIAL, FileDigests, replacing
-from core.errors import BlobNotFound, ChecksumMismatch, ModelNotFound
+from core.errors import BlobNotFound, ChecksumMismatch, ModelNotFound, WeightsNotPinned
 
 if TYPE_CHECKING:
     from core.ports import Blobs
@@ -170,10 +170,10 @@ class CheckpointStore:
             raise self._missing(folder, name)
         raise self.unpinned(folder, name, "storage")
 
-    def unpinned(self, folder: str, name: str, origin: str) -> ChecksumMismatch:
+    def unpinned(self, folder: str, name: str, origin: str) -> WeightsNotPinned:
         """The refusal of a weight file that nobody vouched for."""
         name = _label(folder, name)
-        return ChecksumMismatch(
+        return WeightsNotPinned(
             f"{name} comes from {origin} and is not pinned: add {name}=SHA256 to MODEL_CHECKSUMS, with the SHA-256 "
             f"that its authors publish or that sha256sum prints of your own copy"
         )

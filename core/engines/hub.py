@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.errors import EngineUnavailable, ModelNotFound
+from core.errors import EngineUnavailable, HubUnavailable, ModelNotFound
 
 
 def download(repository: str, patterns: Sequence[str]) -> Path:
@@ -15,7 +15,8 @@ def download(repository: str, patterns: Sequence[str]) -> Path:
 
     Raises:
         ModelNotFound: the hub has no such model, or does not show it to us.
-        EngineUnavailable: the hub cannot be asked.
+        HubUnavailable: the hub does not answer.
+        EngineUnavailable: what asks it is not installed.
     """
     try:
         from huggingface_hub import errors, snapshot_download
@@ -39,8 +40,8 @@ def _refusal(repository: str, error: Exception) -> EngineUnavailable:
     status = reason.response.status_code if isinstance(reason, errors.HfHubHTTPError) else None
     if isinstance(reason, errors.GatedRepoError) or status == 403:
         return ModelNotFound(
-            f"{repository} is gated: accept its licence at https://huggingface.co/{repository}, and set HF_TOKEN to a "
-            f"token of the account that did"
+            f"{repository} is gated: accept its licence on its page of the hub, and set HF_TOKEN to a token of the "
+            f"account that did"
         )
     if status in (401, 404):
         return ModelNotFound(
@@ -48,4 +49,4 @@ def _refusal(repository: str, error: Exception) -> EngineUnavailable:
             f"set HF_TOKEN"
         )
     detail = f"it answered {status}" if status else f"{type(reason).__name__}: {reason}"
-    return EngineUnavailable(f"{repository} could not be fetched from the hub, {detail}")
+    return HubUnavailable(f"{repository} could not be fetched from the hub, {detail}")

@@ -108,7 +108,7 @@ def test_weights_in_storage_are_used_once_they_are_pinned(run: Run, storage: Sto
         "models", f"demucs/{name}", lambda: iter((content,)), size_bytes=len(content), content_type="", metadata={}
     )
     slug, detail = failure(run())
-    assert slug == "checksum-mismatch"
+    assert slug == "weights-not-pinned"
     pin = f"{name}={hashlib.sha256(content).hexdigest()}"
     assert name in detail and "MODEL_CHECKSUMS" in detail
     assert failure(run(environ={"MODEL_CHECKSUMS": f"{name}={'0' * 64}"}))[0] == "checksum-mismatch"
