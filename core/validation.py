@@ -21,6 +21,11 @@ from pydantic_core import CoreSchema, core_schema
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 """An id that clients choose: safe as a table key, a blob's folder and a part of a URL."""
 
+ModelName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}(/[A-Za-z0-9][A-Za-z0-9._-]{0,127})?$")
+]
+"""A model's name: a plain one, or ``owner/name`` as on the hub."""
+
 
 def words(value: object) -> object:
     """``"vocals, drums"`` is a list as well: a form, a blob's metadata and the environment have no other."""

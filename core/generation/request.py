@@ -9,7 +9,7 @@ from pydantic.config import JsonDict
 
 from core.jobs.request import JobRequest
 from core.theory.chords import parse_chord
-from core.validation import NO_DUPLICATES, NOT_EMPTY, Between, Identifier, default, words
+from core.validation import NO_DUPLICATES, NOT_EMPTY, Between, Identifier, ModelName, default, words
 
 StemType = Literal["drums", "bass", "guitar", "vocals", "piano", "synth", "other"]
 
@@ -132,7 +132,9 @@ class GenerationOptions(JobRequest):
     """A request for generated stems, but for the audio that it brings along."""
 
     target_stems: Stems
-    model: Identifier | None = Field(None, description="Which of the engine's models; GET /v1/engines lists them")
+    model: ModelName | None = Field(
+        None, description="Which of the engine's models: GET /v1/engines lists them; an operator may have more"
+    )
     preview: bool = Field(False, description="Also store parts of 2 s while sampling goes on; the job's previews")
     parameters: Annotated[GenerationParameters, default(_NO_PARAMETERS)] = _NO_PARAMETERS
 

@@ -111,6 +111,13 @@ def test_models_weights_may_forbid_a_use(services: Services) -> None:
         plan(services, model="small")
 
 
+def test_a_model_may_have_the_name_of_a_repository_on_the_hub_and_nothing_beyond_it(services: Services) -> None:
+    job = plan(services, engine="toy", model="me/my-model")
+    assert (job.request["model"], job.engine.weights) == ("me/my-model", "me/my-model")
+    for name in ("", "/my-model", "me/", "me/my/model", "../my-model", "me/..", "me\\my-model", "http://me"):
+        assert "/model: " in messages(model=name)
+
+
 def test_a_job_says_which_model_and_which_loudness(services: Services) -> None:
     job = plan(services, engine="toy")
     assert (job.request["model"], job.request["parameters"]["loudness_lufs"]) == ("small", -16.0)
