@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from queue import Full, Queue
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -72,7 +72,8 @@ class ReadAhead(Generic[T]):
 class WriteBehind:
     """Runs calls in a few threads while at most ``depth`` are unfinished; a context manager.
 
-    The first error is raised by the next ``submit``, or at the end of the ``with`` block.
+    The first error is raised by the next ``submit`` that has to wait, by ``wait``, or at the end of the ``with`` block.
+    A block that ends with an error drops the calls that have not begun.
     """
 
     def __init__(self, depth: int, threads: int = 1) -> None:
@@ -99,6 +100,9 @@ class WriteBehind:
             self._unfinished.append(self._pool.submit(call))
 
     def wait(self) -> None:
-        """Wait for every call."""
-        while self._unfinished:
-            self._unfinished.popleft().result()
+        """Wait for every call, whatever becomes of the others; then the first error is raised."""
+        calls = [*self._unfinished]
+        self._unfinished.clear()
+        wait(calls)
+        for call in calls:
+            call.result()

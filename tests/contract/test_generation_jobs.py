@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from core.bootstrap import Services, Storage, build
-from core.errors import EngineFailed, FileNotFound, InvalidRequest
+from core.errors import EngineFailed, FileNotFound, InvalidRequest, StorageUnavailable
 from core.generation.request import GenerationOptions, GenerationRequest
 from core.generation.service import Generations, SentFile
 from core.jobs.model import AUDIO_FILES, UPLOADS, Job, JobStatus, Preview
@@ -270,6 +270,26 @@ def test_an_engine_that_stops_early_or_breaks_is_asked_again(
     assert run(services, job).status is JobStatus.QUEUED
     toy.after_piece = lambda pieces: None
     assert run(services, job).status is JobStatus.COMPLETED
+
+
+def test_a_stem_that_storage_did_not_take_is_the_only_one_to_be_made_again(
+    services: Services, submit: Submit, toy: ToyEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs, refused = services.storage.blobs, []
+    write = blobs.write
+
+    def refusing_once(container: str, name: str, *args: Any, **options: Any) -> None:
+        if name.endswith("drums.wav") and not refused:
+            refused.append(name)
+            raise StorageUnavailable("the account was busy for a moment")
+        write(container, name, *args, **options)
+
+    monkeypatch.setattr(blobs, "write", refusing_once)
+    others = ["bass", "guitar", "other", "piano", "synth", "vocals"]
+    job = run(services, submit(target_stems=["drums", *others]))
+    assert (job.status, names(services, job)) == (JobStatus.QUEUED, [f"{stem}.wav" for stem in others])
+    assert run(services, job).status is JobStatus.COMPLETED
+    assert [request.stem_type for request in toy.rendered[-1]] == ["drums"]
 
 
 class TestPreviews:

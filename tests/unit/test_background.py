@@ -89,3 +89,19 @@ def test_the_first_error_is_raised() -> None:
 
     with pytest.raises(OSError, match="storage is gone"), WriteBehind(2) as writes:
         writes.submit(fail)
+
+
+def test_a_call_that_fails_takes_none_of_those_with_it_that_were_waited_for() -> None:
+    done: list[int] = []
+
+    def call(number: int) -> None:
+        if number == 0:
+            raise OSError("storage was gone for a moment")
+        done.append(number)
+
+    with WriteBehind(5) as writes:
+        for number in range(5):
+            writes.submit(lambda number=number: call(number))
+        with pytest.raises(OSError, match="for a moment"):
+            writes.wait()
+        assert done == [1, 2, 3, 4]
