@@ -286,7 +286,7 @@ def test_offline_what_was_fetched_before_is_used(models: Models, hub: Hub, monke
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_gated_model_says_which_licence_and_token_it_wants(models: Models, hub: Hub, status: int) -> None:
     hub.refusal = status, "GatedRepo"
-    with pytest.raises(ModelNotFound, match=rf"{PUBLISHED} is gated: accept its licence on its page .*, and set HF_TOK"):
+    with pytest.raises(ModelNotFound, match=rf"{PUBLISHED} is gated: accept its licence .*, and set HF_TOK"):
         models.find(published=PUBLISHED)
 
 
