@@ -13,6 +13,7 @@ class Source(Model):
 
     Attributes:
         filename: what the client calls it; its extension is held against what it contains.
+        sha256: of its content, in hexadecimal; ``None`` for a client's own blob, which nobody has read to its end.
     """
 
     container: str
@@ -20,11 +21,12 @@ class Source(Model):
     etag: str
     size_bytes: int
     filename: str
+    sha256: str | None = None
 
     @classmethod
-    def of(cls, container: str, blob: BlobProperties, filename: str | None = None) -> Source:
+    def of(cls, container: str, blob: BlobProperties, filename: str | None = None, sha256: str | None = None) -> Source:
         """The blob in its present version, called by the last part of its name unless ``filename`` says otherwise."""
         return cls(
             container=container, name=blob.name, etag=blob.etag, size_bytes=blob.size_bytes,
-            filename=filename or blob.name.rpartition("/")[2],
+            filename=filename or blob.name.rpartition("/")[2], sha256=sha256,
         )  # fmt: skip

@@ -70,7 +70,7 @@ class Sources:
         found = self.blobs.properties(AUDIO_FILES, job.folder + output.name)
         if found is None:
             raise SourceNotFound(f"{output.name} of job {job.job_id} was removed")
-        return Source.of(AUDIO_FILES, found)
+        return Source.of(AUDIO_FILES, found, sha256=output.sha256)
 
     def keep(
         self, file: BinaryIO, filename: str, sha256: str, *, job_id: str, seconds: float, role: str = ""
@@ -92,7 +92,7 @@ class Sources:
             stored = self.blobs.properties(UPLOADS, name)
         if stored is None:
             raise SourceNotFound(f"{filename} was removed while it was stored")
-        return Source.of(UPLOADS, stored, filename)
+        return Source.of(UPLOADS, stored, filename, sha256)
 
     def look_at(self, source: Source) -> AudioInfo:
         """What a stored file holds. Raises ``AudioError``, ``SourceChanged`` or ``SourceNotFound``."""

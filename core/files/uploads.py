@@ -192,6 +192,7 @@ def _source(upload: Upload) -> Source:
         etag=upload.etag or "",
         size_bytes=upload.size_bytes,
         filename=upload.filename,
+        sha256=upload.sha256,
     )
 
 

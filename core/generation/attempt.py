@@ -49,7 +49,7 @@ class Attempt:
         finished = [self._finished[stem] for stem in self._stems]
         for stem in finished:
             self._progress.produced(stem.output)  # once more, for the order that was asked for
-        self._progress.measured(receipt(finished, self._random_seed))
+        self._progress.measured(receipt(finished, self._random_seed, inputs_of(self._job)))
 
     def _make(self) -> None:
         with ExitStack() as resources, WriteBehind(len(self._stems)) as uploads:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from core.generation.inputs import Input
 from core.jobs.model import Model, Output
 from core.ports import EngineInfo, ModelInfo, Renderer
 
@@ -16,7 +17,7 @@ class Maker(Model):
         weights_sha256: ``None`` if the model has none.
         sample_rate: Hz, of the model itself.
         channels: of the model itself.
-        libraries: the versions of those that load and run the model.
+        libraries: the versions of those that load and run the model: torch runs all that have weights.
     """
 
     engine: str
@@ -37,7 +38,7 @@ class Maker(Model):
             weights_sha256=renderer.weights,
             sample_rate=renderer.sample_rate,
             channels=renderer.channels,
-            libraries=library_versions(model.loader),
+            libraries=library_versions(f"{model.loader} or torch" if engine.takes_own_weights else model.loader),
         )
 
 
@@ -60,8 +61,8 @@ def library_versions(loader: str) -> dict[str, str]:
     return found
 
 
-def receipt(stems: list[FinishedStem], random_seed: int) -> dict[str, Any]:
-    """The result of a job whose stems have one maker."""
+def receipt(stems: list[FinishedStem], random_seed: int, inputs: dict[str, Input]) -> dict[str, Any]:
+    """The result of a job whose stems have one maker; of ``inputs``, the SHA-256 as far as it is known."""
     levels = {
         stem.output.stem_type: {
             "gain_db": round(stem.gain_db, 3),
@@ -70,4 +71,5 @@ def receipt(stems: list[FinishedStem], random_seed: int) -> dict[str, Any]:
         }
         for stem in stems
     }
-    return {"random_seed": random_seed, **stems[0].maker.model_dump(), "stems": levels}
+    heard = {f"{name}_sha256": entry.source.sha256 for name, entry in inputs.items()}
+    return {"random_seed": random_seed, **stems[0].maker.model_dump(), **heard, "stems": levels}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from hashlib import sha256
+from importlib.metadata import version
 from queue import Queue
 from typing import Any
 
@@ -143,7 +145,7 @@ def test_a_receipt_says_what_made_it(services: Services, submit: Submit) -> None
         "weights_sha256": "5" * 64,
         "sample_rate": 32000,
         "channels": 1,
-        "libraries": {"numpy": np.__version__},
+        "libraries": {"numpy": np.__version__, "torch": version("torch")},
     }
 
 
@@ -383,6 +385,9 @@ class TestInputs:
         (prompt, same) = (request.audio_prompt for request in toy.rendered[-1])
         assert prompt is same is not None
         assert (prompt.sample_rate, prompt.samples.shape) == (32000, (2, 64000))
+        result = services.jobs.get(job.job_id).result
+        assert result is not None
+        assert result["audio_prompt_sha256"] == before.outputs[1].sha256
 
     def test_files_of_a_form_are_kept_with_the_job(
         self, services: Services, generations: Generations, toy: ToyEngine
@@ -391,7 +396,8 @@ class TestInputs:
             {"target_stems": ["bass"], "engine": "toy", "model": "melody", "parameters": {"duration_seconds": 1.0}}
         )
         wav = encoded(song(3.0, 44100), 44100)
-        sent = {name: SentFile(io.BytesIO(wav), "a song.wav", "0" * 64) for name in ("audio_prompt", "melody")}
+        digest = sha256(wav).hexdigest()
+        sent = {name: SentFile(io.BytesIO(wav), "a song.wav", digest) for name in ("audio_prompt", "melody")}
         job = services.jobs.submit(generations.of_files(options, sent, job_id=services.new_id()))
         kept = [blob.name for blob in services.storage.blobs.list_all(UPLOADS, f"{job.job_id}/")]
         assert kept == [f"{job.job_id}/audio_prompt", f"{job.job_id}/melody"]
@@ -400,6 +406,9 @@ class TestInputs:
         assert request.audio_prompt is not None and request.melody is not None
         assert request.audio_prompt.samples.shape == (2, 96000)
         assert request.melody.samples.shape == (2, 32000)  # no longer than what is made
+        result = services.jobs.get(job.job_id).result
+        assert result is not None
+        assert {result["audio_prompt_sha256"], result["melody_sha256"]} == {digest}
         services.jobs.delete(job.job_id)
         assert services.storage.blobs.list_all(UPLOADS, f"{job.job_id}/") == []
 

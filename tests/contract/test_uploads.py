@@ -91,7 +91,7 @@ def test_a_whole_file_is_accepted_with_its_checksum_and_what_it_holds(uploads: U
     assert (upload.status, upload.sha256, upload.audio) == (UploadStatus.COMPLETE, DIGEST, AUDIO)
     assert uploads.get(upload.upload_id) == upload
     source = uploads.source(upload.upload_id)
-    assert (source.container, source.name, source.filename) == (UPLOADS, upload.blob, "song.wav")
+    assert (source.container, source.name, source.filename, source.sha256) == (UPLOADS, upload.blob, "song.wav", DIGEST)
     assert uploads.blobs.read_range(source.container, source.name, 0, source.size_bytes, source.etag) == SONG
 
 
