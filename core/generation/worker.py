@@ -18,8 +18,7 @@ class GenerationWorker:
 
     def run(self, job: Job, progress: Progress) -> None:
         """Make every stem that is not in storage yet."""
-        from core.generation.attempt import (
-            Attempt,
-        )  # brings numpy, which a process that only answers HTTP need not load
+        # brings numpy, which a process that only answers HTTP need not load
+        from core.generation.attempt import Attempt
 
         Attempt(self.engines, self.blobs, job, progress).run()
