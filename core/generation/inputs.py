@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from core.errors import AudioError
 from core.files.source import Source
 from core.files.upload import UploadedAudio
 from core.jobs.model import Job, Model
@@ -22,6 +26,15 @@ class Input(Model):
     source: Source
     audio: UploadedAudio
     longest_seconds: float
+
+
+@contextmanager
+def errors_of(name: str) -> Iterator[None]:
+    """Has an ``AudioError`` say which of a request's files cannot be used: they may be called the same."""
+    try:
+        yield
+    except AudioError as error:
+        raise type(error)(f"{name}: {error.detail}") from error
 
 
 def inputs_of(job: Job) -> dict[str, Input]:

@@ -13,7 +13,7 @@ import numpy as np
 from core.audio.conversion import Conversion
 from core.audio.decode import decode
 from core.files.reader import BlobReader
-from core.generation.inputs import AUDIO_PROMPT, Input
+from core.generation.inputs import AUDIO_PROMPT, Input, errors_of
 from core.ports import Blobs, Recording
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def recordings(
     """
     found = {}
     for name, entry in inputs.items():
-        with closing(_blocks(blobs, entry, sample_rate, partial(report, name))) as blocks:
+        with errors_of(name), closing(_blocks(blobs, entry, sample_rate, partial(report, name))) as blocks:
             if name == AUDIO_PROMPT:
                 samples = last(blocks, round(LONGEST_PROMPT_SECONDS * sample_rate))
             else:

@@ -10,7 +10,7 @@ from core.errors import FieldError, InvalidRequest
 from core.files.source import Source
 from core.files.sources import Sources
 from core.files.upload import UploadedAudio
-from core.generation.inputs import INPUTS, Input
+from core.generation.inputs import INPUTS, Input, errors_of
 from core.generation.planner import GenerationPlanner
 from core.generation.request import GenerationOptions, GenerationRequest, StoredFile
 from core.jobs.model import Job, JobStatus
@@ -48,7 +48,10 @@ class Generations:
         stored = {name: file for name in INPUTS if (file := getattr(request, name)) is not None}
         self.planner.check(options, stored)
         sources = {name: self._find(name, file) for name, file in stored.items()}
-        inputs = {name: self._input(source, self.sources.look_at(source)) for name, source in sources.items()}
+        inputs = {}
+        for name, source in sources.items():
+            with errors_of(name):
+                inputs[name] = self._input(source, self.sources.look_at(source))
         return self.planner.plan(options, job_id=job_id, inputs=inputs, stamp=fingerprint(request))
 
     def of_files(self, options: GenerationOptions, files: Mapping[str, SentFile], *, job_id: str) -> Job:
@@ -57,7 +60,10 @@ class Generations:
         Raises ``InvalidRequest``, ``LicenceRefused`` or ``AudioError``.
         """
         self.planner.check(options, files)
-        found = {name: self.sources.probe(sent.file, sent.filename) for name, sent in files.items()}
+        found = {}
+        for name, sent in files.items():
+            with errors_of(name):
+                found[name] = self.sources.probe(sent.file, sent.filename)
         seconds = self.planner.input_seconds(options)
         inputs = {
             name: self._input(

@@ -57,7 +57,7 @@ async def received_files(
         given = request.headers.get("content-type") or "missing"
         raise HTTPException(415, f"Content-Type is {given}; send a multipart form, as curl -F file=@song.mp3 does")
     async with request.form(max_files=len(names), max_fields=_MOST_FIELDS) as form:
-        yield {name: _file(form, name) for name in names if name in form}, _fields(form, names)
+        yield {name: _file(form, name) for name in names if _was_sent(form, name)}, _fields(form, names)
 
 
 @asynccontextmanager
@@ -89,6 +89,11 @@ def validated(kind: type[M], fields: Any) -> M:
     except ValidationError as error:
         entries = [entry | {"loc": ("body", *entry["loc"])} for entry in error.errors()]
         raise RequestValidationError(entries) from None
+
+
+def _was_sent(form: FormData, name: str) -> bool:
+    """Whether the form has it; of a file that nobody chose, a browser sends a part without a name or content."""
+    return any(not isinstance(part, UploadFile) or part.filename or part.size for part in form.getlist(name))
 
 
 def _file(form: FormData, name: str) -> ReceivedFile:

@@ -73,6 +73,26 @@ def test_a_body_that_no_parser_takes_is_called_malformed(services: Services, con
     assert (answer.status_code, answer.json()["type"]) == (400, "urn:stemworks:problem:malformed-json")
 
 
+def test_of_two_files_of_one_name_the_one_that_cannot_be_used_is_named(services: Services) -> None:
+    answer = form(services, ("audio_prompt", ("a.wav", WAV)), ("melody", ("a.wav", b"words")))
+    assert answer.json()["detail"].startswith("melody: a.wav: ")
+
+
+def test_a_file_that_nobody_chose_in_a_browser_was_not_sent(services: Services) -> None:
+    def part(name: str, filename: str, content: str) -> str:
+        return f'--edge\r\nContent-Disposition: form-data; name="{name}"{filename}\r\n\r\n{content}\r\n'
+
+    fields = "".join(part(name, "", value) for name, value in (BODY | {"target_stems": "bass"}).items())
+    headers = {"Content-Type": "multipart/form-data; boundary=edge"}
+    body = fields + part("melody", '; filename=""', "") + "--edge--\r\n"
+    answer = call(services, "POST", "/v1/generations", content=body.encode(), headers=headers)
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["request"]["melody"] is None
+    missing = part("file", '; filename=""', "") + "--edge--\r\n"
+    answer = call(services, "POST", "/v1/separations", content=missing.encode(), headers=headers)
+    assert list(errors(answer)) == ["/file"]
+
+
 def test_an_idempotency_key_stands_for_the_files_as_well(services: Services) -> None:
     key = {"Idempotency-Key": "k"}
     first = form(services, ("melody", ("a.wav", WAV)), headers=key)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from core.errors import CancelRequested
+from core.errors import CancelRequested, DamagedAudio
 from core.files.source import Source
 from core.files.upload import UploadedAudio
 from core.generation.inputs import Input
@@ -81,3 +81,15 @@ def test_reading_stops_when_the_job_does() -> None:
     entry = Input(source=Source.of("inbox", found), audio=audio, longest_seconds=3600)
     with pytest.raises(CancelRequested):
         recordings(blobs, {"melody": entry}, RATE, 1.0, stop)
+
+
+def test_an_error_that_only_decoding_finds_says_which_recording_it_is() -> None:
+    blobs = MemoryBlobs()
+    content = encoded(ramp(RATE), RATE)[:100]
+    blobs.write("inbox", "a.wav", lambda: iter((content,)), size_bytes=len(content), content_type="", metadata={})
+    found = blobs.properties("inbox", "a.wav")
+    assert found is not None
+    audio = UploadedAudio(container="wav", codec="pcm_s16le", sample_rate=RATE, channels=1, duration_seconds=1.0)
+    entry = Input(source=Source.of("inbox", found), audio=audio, longest_seconds=3600)
+    with pytest.raises(DamagedAudio, match="^melody: a.wav: "):
+        recordings(blobs, {"melody": entry}, RATE, 1.0, lambda name: None)
