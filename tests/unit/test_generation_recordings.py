@@ -91,5 +91,5 @@ def test_an_error_that_only_decoding_finds_says_which_recording_it_is() -> None:
     assert found is not None
     audio = UploadedAudio(container="wav", codec="pcm_s16le", sample_rate=RATE, channels=1, duration_seconds=1.0)
     entry = Input(source=Source.of("inbox", found), audio=audio, longest_seconds=3600)
-    with pytest.raises(DamagedAudio, match="^melody: a.wav: "):
+    with pytest.raises(DamagedAudio, match=r"^melody: a\.wav: "):
         recordings(blobs, {"melody": entry}, RATE, 1.0, lambda name: None)
