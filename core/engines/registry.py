@@ -74,8 +74,10 @@ class EngineRegistry:
         from core.engines.weights import ModelFolders
 
         settings = self._settings
-        folders = ModelFolders(self._checkpoints)
-        return StableAudioEngine(folders, self._models, settings.torch_device, settings.torch_precision)
+        return StableAudioEngine(
+            ModelFolders(self._checkpoints), self._models, settings.torch_device, settings.torch_precision,
+            settings.batch_memory_bytes,
+        )  # fmt: skip
 
     def _spectral(self) -> SeparationEngine:
         from core.engines.spectral.engine import SpectralEngine

@@ -18,6 +18,7 @@ from diffusers import AutoencoderOobleck, StableAudioPipeline
 
 from core.engines.checkpoints import CheckpointStore
 from core.engines.stable_audio import decoding
+from core.engines.stable_audio.batching import Row
 from core.engines.stable_audio.engine import StableAudioEngine
 from core.engines.warm import WarmModels
 from core.engines.weights import ModelFolders, matching
@@ -61,7 +62,8 @@ def engine_over(model_dir: Path | None, limit_bytes: int = 10**12, **options: An
     cache = options.pop("cache", model_dir and model_dir / "cache")
     store = CheckpointStore(model_dir, options.pop("blobs", MemoryBlobs()), options.pop("pins", {}), cache)
     warm = WarmModels(lambda: limit_bytes, interval_seconds=0.001)
-    return StableAudioEngine(ModelFolders(store), warm, "cpu", options.pop("precision", "float32"))
+    precision, memory_bytes = options.pop("precision", "float32"), options.pop("batch_memory_bytes", 2**40)
+    return StableAudioEngine(ModelFolders(store), warm, "cpu", precision, memory_bytes)
 
 
 @pytest.fixture(scope="module")
@@ -190,22 +192,60 @@ def test_progress_rises_with_every_step_to_the_whole(renderer: Any) -> None:
     shares: list[float] = []
     render(renderer, [request(), request(seed=2), request(steps=20)], shares.append)
     assert shares == sorted(shares)
-    assert len(set(shares)) >= 30
-    assert 0 < shares[0] < 0.1
+    assert len(set(shares)) >= 10
+    assert 0 <= shares[0] < 0.1
     assert shares[-1] == 1
 
 
-def test_told_to_stop_it_makes_no_further_step_and_the_next_request_is_served(renderer: Any) -> None:
-    steps = []
+def test_told_to_stop_it_makes_no_step_but_the_one_it_is_at_and_the_next_request_is_served(renderer: Any) -> None:
+    stopped, steps = threading.Event(), []
 
-    def third(share: float) -> None:
+    def third(hidden: torch.Tensor) -> None:
+        steps.append(1)
+        if len(steps) == 3:
+            assert stopped.wait(10)
+
+    def stop_at_the_third(share: float) -> None:
         if len(steps) == 3:
             raise Stop
 
-    with before_each_step(renderer, steps.append), pytest.raises(Stop):
-        render(renderer, [request(), request(seed=2)], third)
-    assert len(steps) == 3
-    assert len(render(renderer, [request()])) == 1
+    with before_each_step(renderer, third):
+        with pytest.raises(Stop):
+            render(renderer, [request(), request(seed=2)], stop_at_the_third)
+        stopped.set()
+        assert len(render(renderer, [request(steps=11)])) == 1
+    assert len(steps) == 3 + 11
+
+
+def test_requests_that_wait_become_one_batch_and_sound_as_they_do_alone(renderer: Any) -> None:
+    requests = [request(seed=2), request(seed=3), request(seed=4, steps=12)]
+    alone = [render(renderer, [each])[0] for each in requests]
+    made: dict[int, Block] = {}
+    threads = [
+        threading.Thread(target=lambda each=each: made.update({each.seed: render(renderer, [each])[0]}))
+        for each in requests
+    ]
+    rows: list[int] = []
+
+    def first_step(hidden: torch.Tensor) -> None:
+        rows.append(hidden.shape[0] // 2)
+        if len(rows) == 1:
+            for thread in threads:
+                thread.start()
+            while len(renderer._batcher._waiting) < len(threads):
+                renderer._batcher.wait(Row(requests[0]))
+
+    with before_each_step(renderer, first_step):
+        render(renderer, [request()])
+        for thread in threads:
+            thread.join(60)
+    assert rows == [*[1] * 10, *[2] * 10, *[1] * 12]
+    np.testing.assert_allclose([made[each.seed] for each in requests], alone, atol=ROUNDING)
+
+
+def test_a_batch_takes_no_more_stems_than_there_is_memory_for(folder: Path) -> None:
+    with engine_over(folder, batch_memory_bytes=2 * 400 * 2**20).load(None, stop) as renderer:
+        assert steps_of(renderer, [request(seed=seed) for seed in range(3)]) == [*[4] * 10, *[2] * 10]
 
 
 def test_a_listener_that_leaves_disturbs_nobody(renderer: Any) -> None:
@@ -253,7 +293,7 @@ def test_when_memory_runs_out_the_batch_is_halved_and_the_stems_are_the_same(ren
     shares: list[float] = []
     with before_each_step(renderer, room_for_two):
         made = render(renderer, stems, shares.append)
-    assert tried == [5, *[2] * 10, 3, *[1] * 10, *[2] * 10]
+    assert tried == [5, *[2] * 10, *[2] * 10, *[1] * 10]
     assert (shares, shares[-1]) == (sorted(shares), 1)
     np.testing.assert_allclose(made, expected, atol=ROUNDING)
 

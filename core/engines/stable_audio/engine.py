@@ -19,12 +19,18 @@ if TYPE_CHECKING:
     from core.ports import Renderer
 
 
+_ROW_BYTES = 400 * 2**20
+"""What a step of Stable Audio Open's transformer takes for a stem with guidance beyond the weights, in float32."""
+
+
 class StableAudioEngine:
     """A ``GenerationEngine``. Its models share their warm places with those of other engines."""
 
     info = STABLE_AUDIO
 
-    def __init__(self, folders: ModelFolders, models: WarmModels, device: str, precision: str) -> None:
+    def __init__(
+        self, folders: ModelFolders, models: WarmModels, device: str, precision: str, batch_memory_bytes: int
+    ) -> None:
         """Load nothing yet.
 
         Args:
@@ -32,9 +38,10 @@ class StableAudioEngine:
             models: where loaded models are kept.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
             precision: ``auto``, ``float32``, ``bfloat16``, ``float16`` or ``int8``, which is ``auto`` here.
+            batch_memory_bytes: the most that the stems of a batch may take; 0 is a quarter of what the device has.
         """
         self._folders, self._models = folders, models
-        self._device, self._precision = device, precision
+        self._device, self._precision, self._batch_memory_bytes = device, precision, batch_memory_bytes
 
     def loaded(self) -> dict[str, str | None]:
         """The models that are kept warm, each with the SHA-256 of its weights."""
@@ -70,9 +77,12 @@ class StableAudioEngine:
         return self._folders.find(self.info.name, model, published, PATTERNS)
 
     def _load(self, folder: Path, compute: Compute) -> StableAudioRenderer:
+        from core.engines.memory import device_memory_bytes
         from core.engines.stable_audio.pipeline import WEIGHTS, load_pipeline
         from core.engines.stable_audio.renderer import StableAudioRenderer
         from core.engines.weights import matching
 
         pipeline = load_pipeline(folder, compute)
-        return StableAudioRenderer(pipeline, self._folders.digest(folder, matching(folder, WEIGHTS)))
+        memory_bytes = self._batch_memory_bytes or device_memory_bytes(compute.device) // 4
+        most_rows = max(1, memory_bytes // _ROW_BYTES)
+        return StableAudioRenderer(pipeline, self._folders.digest(folder, matching(folder, WEIGHTS)), most_rows)
