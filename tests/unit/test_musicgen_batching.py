@@ -14,33 +14,36 @@ import torch
 from torch import Tensor
 
 from core.engines.musicgen.batching import Batcher, Pieces, Run
-from core.engines.musicgen.decoder import Decoder
+from core.engines.musicgen.decoder import Decoder, Feed
 from core.engines.musicgen.model import Conditioning, CrossAttention, LanguageModel, Layer, Norm
 from core.engines.musicgen.rows import Drawing, Row
-from core.engines.musicgen.sampling import Sampling
+from core.engines.musicgen.sampling import Sampling, guided
 from core.errors import EngineFailed, NotFinite
 
 K, V, C, DELAYS = 4, 64, 32, (0, 1, 2, 3)
 PLENTY = 10**9
 
 
-def language_model(cross: bool = True, layers: int = 2) -> LanguageModel:
+def language_model(cross: bool = True, layers: int = 2, width: int = C) -> LanguageModel:
     generator = torch.Generator().manual_seed(1)
 
     def weight(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator) / shape[-1] ** 0.5
 
     def norm() -> Norm:
-        return Norm(1 + 0.1 * weight(C), 0.1 * weight(C))
+        return Norm(1 + 0.1 * weight(width), 0.1 * weight(width))
 
     def layer() -> Layer:
-        attention = CrossAttention(norm(), weight(C, C), weight(2 * C, C), weight(C, C)) if cross else None
-        weights = weight(3 * C, C), weight(C, C), attention, norm(), weight(4 * C, C), weight(C, 4 * C)
+        square, wide = (width, width), (4 * width, width)
+        attention = (
+            CrossAttention(norm(), weight(*square), weight(2 * width, width), weight(*square)) if cross else None
+        )
+        weights = weight(3 * width, width), weight(*square), attention, norm(), weight(*wide), weight(*wide[::-1])
         return Layer(norm(), *weights)
 
     return LanguageModel(
-        tuple(weight(V + 1, C) for _ in range(K)), tuple(layer() for _ in range(layers)), norm(),
-        tuple(3 * weight(V, C) for _ in range(K)), 4, DELAYS,
+        tuple(weight(V + 1, width) for _ in range(K)), tuple(layer() for _ in range(layers)), norm(),
+        tuple(3 * weight(V, width) for _ in range(K)), 4, DELAYS,
     )  # fmt: skip
 
 
@@ -116,16 +119,16 @@ class Caller(threading.Thread):
         return list(joined([piece for pieces in self.steps for piece in pieces]).values())
 
 
-def text(seed: int, length: int) -> Conditioning:
-    return Conditioning(cross=torch.randn(length, C, generator=torch.Generator().manual_seed(seed)))
+def text(seed: int, length: int, width: int = C) -> Conditioning:
+    return Conditioning(cross=torch.randn(length, width, generator=torch.Generator().manual_seed(seed)))
 
 
-def row(seed: int, frames: int = 12, prompt_frames: int = 0, scale: float = 3.0) -> Row:
+def row(seed: int, frames: int = 12, prompt_frames: int = 0, scale: float = 3.0, width: int = C) -> Row:
     """A row of its own text, as long as its seed says."""
     prompt = np.random.default_rng(seed).integers(0, V, (K, prompt_frames))
     sampling = Sampling(top_k=20, guidance_scale=scale)
-    null = Conditioning(cross=torch.zeros(1, C))
-    return Row(text(seed, 2 + seed % 5), null, prompt, frames, sampling, torch.Generator().manual_seed(seed))
+    null = Conditioning(cross=torch.zeros(1, width))
+    return Row(text(seed, 2 + seed % 5, width), null, prompt, frames, sampling, torch.Generator().manual_seed(seed))
 
 
 def joined(pieces: Pieces) -> dict[int, list[list[int]]]:
@@ -162,6 +165,63 @@ def test_rows_of_any_length_prompt_and_guidance_draw_together_what_each_draws_al
     together = drawn(decoder, *mixed())
     assert together == alone(decoder, *mixed())
     assert [len(codes[0]) for codes in together] == [frames - prompt for _, frames, prompt, _ in MIXED]
+
+
+@pytest.fixture(scope="module", params=["float32", "bfloat16", "int8"])
+def wide(request: pytest.FixtureRequest) -> Decoder:
+    """Wide enough for sums to be rounded otherwise beside other rows, unless care is taken."""
+    return Decoder(language_model(width=1024), request.param)
+
+
+def test_in_every_precision_a_lane_has_the_same_logits_whoever_is_beside_it(wide: Decoder) -> None:
+    steps = torch.randint(0, V, (K, 6), generator=torch.Generator().manual_seed(1))
+
+    def logits(lanes: Sequence[Conditioning], others: int = 0) -> Tensor:
+        """Of the first lane, after each step; ``others`` are in caches of their own."""
+        with torch.inference_mode():
+            caches = [wide.cache(lanes, 6), *(wide.cache([text(seed, 9, 1024)], 6) for seed in range(others))]
+            made = []
+            for step in wide.embed(steps[None]).split(1, dim=1):
+                feeds = [Feed(cache, step.expand(cache.lanes, -1, -1)) for cache in caches]
+                made.append(wide.logits(feeds)[0])
+                for cache in caches:
+                    cache.position += 1
+            return torch.stack(made)
+
+    mine = text(3, 7, 1024)
+    alone = logits([mine])
+    assert torch.equal(alone, logits([mine, text(4, 3, 1024)]))
+    assert torch.equal(alone, logits([mine, text(4, 40, 1024)]))
+    assert torch.equal(alone, logits([mine], others=7))
+    assert torch.equal(alone, logits([mine, *(text(seed, 5, 1024) for seed in range(40))], others=30))
+
+
+def test_in_every_precision_rows_are_drawn_together_from_the_logits_of_each_alone(
+    wide: Decoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.engines.musicgen import batching
+
+    def watched(*arguments: object) -> Tensor:
+        logits = guided(*arguments)  # type: ignore[arg-type] # they are passed on as they are
+        seen.update(row.numpy().tobytes() for row in logits)
+        return logits
+
+    def made(rows: Sequence[Row], breaking: Breaking | None = None) -> set[bytes]:
+        seen.clear()
+        with Batcher(wide, PLENTY, breaking).run() as run:
+            for each in rows:
+                run.add(each)
+            finish(run)
+        return seen.copy()
+
+    def rows() -> list[Row]:
+        return [row(*arguments, width=1024) for arguments in MIXED]
+
+    seen: set[bytes] = set()
+    monkeypatch.setattr(batching, "guided", watched)
+    alone = set().union(*(made([each]) for each in rows()))
+    assert made(rows()) == alone
+    assert made(rows(), Breaking(MemoryError(), 2, after_steps=13)) == alone
 
 
 def test_a_melody_before_the_sequence_shifts_it_and_changes_nobody_else() -> None:

@@ -33,8 +33,8 @@ Pieces = list[tuple[int, "Codes"]]
 
 _log = logging.getLogger(__name__)
 
-_INPUTS_ON_CPU, _INPUTS_ON_GPU = 64, 4096
-"""How many positions of all lanes a step takes at most while prompts are read. More are hardly faster on a CPU, and
+_POSITIONS_ON_CPU, _POSITIONS_ON_GPU = 8, 512
+"""How much of a prompt a step reads, whoever else takes part in it. More is hardly faster on a CPU with four stems, and
 whoever wants to stop waits for the step's end."""
 
 _CLOSED = "the model was unloaded while it was in use"
@@ -124,7 +124,7 @@ class Batcher:
         """
         self.decoder = decoder
         self._memory_bytes, self._before_step = memory_bytes, before_step
-        self._most_inputs = _INPUTS_ON_CPU if decoder.device == "cpu" else _INPUTS_ON_GPU
+        self._positions = _POSITIONS_ON_CPU if decoder.device == "cpu" else _POSITIONS_ON_GPU
         self._lock = threading.Lock()  # for the first three; the others are the thread's own
         self._waiting: deque[Drawing] = deque()
         self._thread: threading.Thread | None = None
@@ -207,8 +207,7 @@ class Batcher:
         groups = self._groups
         if self._before_step:
             self._before_step(sum(len(group.rows) for group in groups))
-        share = max(1, self._most_inputs // sum(group.lanes for group in groups))
-        feeds = [group.feed(share) for group in groups]
+        feeds = [group.feed(self._positions) for group in groups]
         logits = torch.split(self.decoder.logits(feeds), [group.lanes for group in groups])
         ready = [feed.inputs.shape[1] == group.pending for group, feed in zip(groups, feeds, strict=True)]
         rows = [row for group, is_ready in zip(groups, ready, strict=True) if is_ready for row in group.rows]

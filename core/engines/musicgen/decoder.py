@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _MAX_PERIOD = 10000.0
 _EPSILON = 1e-5  # of the norms, as in audiocraft and transformers
 _FEWEST_POSITIONS = 2048  # 30 s of the released models, and a melody before them
+_TEXT_TOKENS = 16
+"""Texts are padded to a multiple of so many tokens, even a single one: a CPU sums up so many at once, and what is left
+over in another order, in which a row's sums would depend on how long its neighbours' texts are."""
 
 
 class Feed(NamedTuple):
@@ -84,7 +87,8 @@ class Decoder:
         if not texts:
             return Cache(past, [], None)
         padded = pad_sequence(texts, batch_first=True)
-        mask = _score_mask([len(text) for text in texts]).to(self.device, self._dtype)
+        padded = functional.pad(padded, (0, 0, 0, -padded.shape[1] % _TEXT_TOKENS))
+        mask = _score_mask([len(text) for text in texts], padded.shape[1]).to(self.device, self._dtype)
         cross = [self._keys_and_values(layer, padded) for layer in self._layers]
         return Cache(past, cross, mask if mask.any() else None)
 
@@ -213,8 +217,8 @@ def _parts(flat: Tensor, feeds: Sequence[Feed]) -> list[Tensor]:
     return [part.view(*shape, -1) for part, shape in zip(parts, shapes, strict=True)]
 
 
-def _score_mask(lengths: Sequence[int]) -> Tensor:
-    """``[lanes, 1, 1, longest]``: 0 where a text has a token, −∞ after its end."""
+def _score_mask(lengths: Sequence[int], count: int) -> Tensor:
+    """``[lanes, 1, 1, count]``: 0 where a text has a token, −∞ after its end."""
     ends = torch.tensor(lengths)[:, None]
-    mask = torch.zeros(len(lengths), max(lengths))
-    return mask.masked_fill_(torch.arange(max(lengths)) >= ends, -math.inf)[:, None, None]
+    mask = torch.zeros(len(lengths), count)
+    return mask.masked_fill_(torch.arange(count) >= ends, -math.inf)[:, None, None]

@@ -44,7 +44,12 @@ class Row:
 
 
 class Drawing:
-    """A row of a run, with what is known of its codes. It can go on from there with a new cache."""
+    """A row of a run, with what is known of its codes. It can go on from there with a new cache.
+
+    Attributes:
+        length: how many positions it has, those of the prefix among them.
+        given: how many of them were known before the first was drawn.
+    """
 
     def __init__(self, run: Run, index: int, row: Row, decoder: Decoder) -> None:
         self.run, self.index, self.sampling = run, index, row.sampling
@@ -52,6 +57,7 @@ class Drawing:
         self.prefix = decoder.prefix(self.conditionings)
         self.codes = DelayedCodes(row.prompt, row.frames, decoder.delays, decoder.cardinality)
         self.length = self.prefix.shape[1] + self.codes.count
+        self.given = self.prefix.shape[1] + self.codes.known
         self.cache_bytes = decoder.cache_bytes(len(self.conditionings), self.length)
         self._generator, self._shape = row.generator, (decoder.num_codebooks, decoder.cardinality)
         self._noise: Tensor | None = None
@@ -59,7 +65,7 @@ class Drawing:
     def like(self, other: Drawing) -> bool:
         """Whether both are of one run, equally far, and have equally much before them."""
         mine, others = (
-            (each.run, each.prefix.shape[1], each.codes.known, each.codes.count) for each in (self, other)
+            (each.run, each.prefix.shape[1], each.given, each.codes.known, each.codes.count) for each in (self, other)
         )  # fmt: skip
         return mine == others
 
@@ -78,7 +84,8 @@ class Drawing:
 class Group:
     """Rows of one run that are equally far and stay so; their lanes share a cache, and are attended to at once.
 
-    They end together, or with the run. What is known of their codes is put into the cache by and by.
+    They end together, or with the run. What is known of their codes is put into the cache by and by: always in the same
+    parts, what was drawn a step at a time, for the sums of a part come out a little otherwise than those of its steps.
     """
 
     def __init__(self, rows: Sequence[Drawing], decoder: Decoder) -> None:
@@ -103,8 +110,8 @@ class Group:
 
     def feed(self, most: int) -> Feed:
         """The next of those positions, at most so many."""
-        start = self.cache.position
-        end = start + min(most, self.pending)
+        start, given = self.cache.position, self.rows[0].given
+        end = min(start + most, given) if start < given else start + 1
         prefix = self._prefix.shape[1]
         parts = [self._prefix[:, start:end]] if start < prefix else []
         if end > prefix:
