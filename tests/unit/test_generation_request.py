@@ -141,6 +141,14 @@ def test_every_parameter_reaches_the_engine(services: Services) -> None:
     assert "dusty" in stem.description and "jazz style" in stem.description
 
 
+def test_every_stem_and_every_second_of_it_counts_in_the_estimate(services: Services) -> None:
+    estimates = [
+        plan(services, engine="toy", target_stems=stems, parameters={"duration_seconds": seconds}).estimated_seconds
+        for stems, seconds in [(["bass"], 10), (["bass", "drums"], 10), (["bass", "drums"], 30)]
+    ]
+    assert estimates == [0.5 + 1, 0.5 + 2, 0.5 + 6]  # at a tenth of a second for each
+
+
 def test_the_first_services_route_knows_its_own_fields_alone() -> None:
     sent = {
         "generation_request_id": "g",
