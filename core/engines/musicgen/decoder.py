@@ -17,6 +17,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from core.engines.musicgen.cache import Cache
+from core.engines.musicgen.huge_pages import ask_for_huge_pages
 from core.engines.musicgen.precision import attention_dtype, linear
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class Decoder:
         """Memory for one lane a conditioning and ``length`` positions, those of the prefix among them."""
         shape = (len(self._layers), 2, len(conditionings), self._num_heads, length, self.width // self._num_heads)
         past = torch.empty(shape, dtype=self._dtype, device=self.device)
+        ask_for_huge_pages(past)
         texts = [one.cross.to(self.device, torch.float32) for one in conditionings if one.cross is not None]
         if not texts:
             return Cache(past, [], None)
