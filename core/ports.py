@@ -41,6 +41,9 @@ class ModelInfo:
         memory_bytes: about what it holds once it is loaded, in float32.
         weights: the name under which they are published; ``None`` if there are none, or they are the operator's own.
         weights_licence: ``None`` if there are none.
+        seconds_per_audio_second: the rough cost of one stem made, or one mixture separated, for the estimate shown.
+        steps: of a diffusion, unless a request asks for others, which takes a stem of any length through them.
+        seconds_per_step: the rough cost of each for one stem.
     """
 
     name: str
@@ -54,6 +57,9 @@ class ModelInfo:
     memory_bytes: int = 0
     weights: str | None = None
     weights_licence: str | None = None
+    seconds_per_audio_second: float = 0.0
+    steps: int = 0
+    seconds_per_step: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,6 @@ class EngineInfo:
 
     Attributes:
         licence: of its code.
-        seconds_per_audio_second: the rough cost of one stem made, or one mixture separated, for the estimate shown.
         models: the models that it knows by name; the first is the default.
     """
 
@@ -71,7 +76,6 @@ class EngineInfo:
     task: Literal["generation", "separation"]
     hardware: Literal["cpu", "gpu"]
     licence: str
-    seconds_per_audio_second: float
     models: tuple[ModelInfo, ...]
 
     @property
@@ -156,11 +160,15 @@ class Renderer(Protocol):
         sample_rate: Hz, of its blocks.
         channels: 1 or 2.
         weights: SHA-256 of the weights in hexadecimal; ``None`` if it has none.
+        compute: in what and on what it computes, such as ``float16 on cuda``; ``None`` without weights.
+        follows_melody: whether it makes use of a melody.
     """
 
     sample_rate: int
     channels: int
     weights: str | None
+    compute: str | None
+    follows_melody: bool
 
     def render(self, requests: Sequence[StemRequest], step: Callable[[float], None]) -> Iterator[Piece]:
         """Yield each stem's blocks in order, ``round(duration_seconds * sample_rate)`` frames in all.

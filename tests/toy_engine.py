@@ -33,6 +33,7 @@ def _model(name: str, *options: str) -> ModelInfo:
         options=("prompt", "temperature", "guidance_scale", "top_k", "top_p", "audio_prompt", *options),
         weights=f"toys/{name}",
         weights_licence="CC-BY-NC-4.0",
+        seconds_per_audio_second=0.1,
     )
 
 
@@ -42,7 +43,6 @@ TOY = EngineInfo(
     task="generation",
     hardware="gpu",
     licence="MIT",
-    seconds_per_audio_second=0.1,
     models=(_model("small"), _model("melody", "melody", "negative_prompt", "steps")),
 )
 
@@ -72,6 +72,8 @@ class ToyEngine:
         self.sample_rate = sample_rate
         self.channels = channels
         self.weights: str | None = "5" * 64
+        self.compute: str | None = "float32 on cpu"
+        self.follows_melody = True
         self.rendered: list[list[StemRequest]] = []
         self.models: list[str | None] = []
         self.after_piece: Callable[[int], None] = lambda pieces: None

@@ -14,9 +14,25 @@ SYNTH = EngineInfo(
     task="generation",
     hardware="cpu",
     licence="MIT",
-    seconds_per_audio_second=1 / 300,  # what bench/synth.py asks of every stem
-    models=(ModelInfo("synth", "numpy", 44100, 2, 600, _SEVEN, commercial_use=True),),
+    models=(
+        ModelInfo(
+            name="synth",
+            loader="numpy",
+            sample_rate=44100,
+            channels=2,
+            longest_seconds=600,
+            stems=_SEVEN,
+            commercial_use=True,
+            seconds_per_audio_second=1 / 200,  # above what bench/synth.py measures with a stem's file and levels
+        ),
+    ),
 )
+
+
+_SMALL_MILLION = 420
+_SMALL_SECONDS = 3.0
+"""For a stem of four made together: about what bench/musicgen.py measures in float32 on one thread. Larger models take
+as much longer as they have more weights to read; a GPU needs far less."""
 
 
 def _musicgen(name: str, weights: str, parameters_million: int, channels: int = 1, melody: bool = False) -> ModelInfo:
@@ -34,6 +50,7 @@ def _musicgen(name: str, weights: str, parameters_million: int, channels: int = 
         memory_bytes=(parameters_million + 170) * 4 * 1_000_000,
         weights=weights,
         weights_licence="CC-BY-NC-4.0",
+        seconds_per_audio_second=_SMALL_SECONDS * parameters_million / _SMALL_MILLION,
     )
 
 
@@ -43,9 +60,8 @@ MUSICGEN = EngineInfo(
     task="generation",
     hardware="gpu",
     licence="MIT",
-    seconds_per_audio_second=10.0,
     models=(
-        _musicgen("small", "facebook/musicgen-small", 420),
+        _musicgen("small", "facebook/musicgen-small", _SMALL_MILLION),
         _musicgen("medium", "facebook/musicgen-medium", 1500),
         _musicgen("large", "facebook/musicgen-large", 3300),
         _musicgen("stereo-small", "facebook/musicgen-stereo-small", 440, channels=2),
@@ -62,7 +78,6 @@ STABLE_AUDIO = EngineInfo(
     task="generation",
     hardware="gpu",
     licence="Apache-2.0",
-    seconds_per_audio_second=10.0,
     models=(
         ModelInfo(
             name="open-1.0",
@@ -76,6 +91,8 @@ STABLE_AUDIO = EngineInfo(
             memory_bytes=1_320_000_000 * 4,
             weights="stabilityai/stable-audio-open-1.0",
             weights_licence="Stability AI Community License",
+            steps=100,
+            seconds_per_step=20.0,  # of the released shape with random weights in float32 on two cores
         ),
     ),
 )
@@ -86,8 +103,18 @@ SPECTRAL = EngineInfo(
     task="separation",
     hardware="cpu",
     licence="MIT",
-    seconds_per_audio_second=1 / 30,  # half of what bench/spectral.py asks of the engine: decoding and files are extra
-    models=(ModelInfo("spectral", "numpy", None, 2, None, _FOUR, commercial_use=True),),
+    models=(
+        ModelInfo(
+            name="spectral",
+            loader="numpy",
+            sample_rate=None,
+            channels=2,
+            longest_seconds=None,
+            stems=_FOUR,
+            commercial_use=True,
+            seconds_per_audio_second=1 / 30,  # half of what bench/spectral.py measures: decoding and files are extra
+        ),
+    ),
 )
 
 
@@ -104,6 +131,7 @@ def _demucs(name: str, parameters_million: int, stems: tuple[str, ...] = _FOUR) 
         memory_bytes=parameters_million * 4 * 1_000_000,
         weights=name,
         weights_licence="research only",
+        seconds_per_audio_second=0.5,  # above what bench/demucs.py measures in float32; a GPU needs less
     )
 
 
@@ -113,7 +141,6 @@ DEMUCS = EngineInfo(
     task="separation",
     hardware="gpu",
     licence="MIT",
-    seconds_per_audio_second=0.5,  # above what bench/demucs.py measures in float32 on two cores; a GPU needs far less
     models=(
         _demucs("htdemucs", 42),
         _demucs("htdemucs_ft", 4 * 42),

@@ -6,10 +6,10 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, suppress
 from functools import partial
 
-from core.errors import CancelRequested, DeadlineExceeded, EngineFailed
+from core.errors import CancelRequested, DeadlineExceeded, EngineFailed, FieldError, InvalidRequest
 from core.files.background import WriteBehind
 from core.generation.files import StemFiles
-from core.generation.inputs import inputs_of
+from core.generation.inputs import MELODY, inputs_of
 from core.generation.previews import PreviewFiles, PreviewTrack
 from core.generation.receipt import FinishedStem, Maker, receipt
 from core.generation.recordings import recordings
@@ -62,6 +62,7 @@ class Attempt:
     def _render(self, resources: ExitStack, uploads: WriteBehind) -> None:
         self._progress.report(0, "loading", f"loading {self._job.engine.name} {self._model or ''}".rstrip())
         with self._engine.load(self._model, self._progress.check) as renderer:
+            self._check_melody(renderer)
             maker = Maker.of(self._engine.info, self._engine.info.model(self._model), renderer)
             self._forget_others_work(maker)
             requests = self._requests(renderer.sample_rate)
@@ -73,6 +74,12 @@ class Attempt:
                         uploads.submit(partial(self._deliver, track, maker))
         if unfinished := [track.stem_type for track in tracks if not track.complete]:
             raise EngineFailed(f"the engine made too few samples of {', '.join(unfinished)}")
+
+    def _check_melody(self, renderer: Renderer) -> None:
+        """Of an operator's own model it shows only now what it can do."""
+        if MELODY in inputs_of(self._job) and not renderer.follows_melody:
+            detail = f"{self._job.engine.name} {self._model} follows no melody: leave it out, or choose another model"
+            raise InvalidRequest([FieldError(f"/{MELODY}", detail)])
 
     def _tracks(self, requests: list[StemRequest], renderer: Renderer, resources: ExitStack) -> list[StemTrack]:
         previews: list[PreviewTrack | None] = [None] * len(requests)

@@ -70,7 +70,7 @@ class GenerationPlanner:
             settled=self._settled(options, engine, model, inputs),
             fingerprint=stamp or fingerprint(options),
             folder="generated",
-            estimated_seconds=_estimate(options, engine),
+            estimated_seconds=_estimate(options, model),
             payload=payload,
         )
 
@@ -96,6 +96,7 @@ def _too_long(options: GenerationOptions, engine: EngineInfo, model: ModelInfo) 
         yield FieldError("/parameters/duration_seconds", f"{called(engine, model)} makes at most {longest:g} seconds")
 
 
-def _estimate(options: GenerationOptions, engine: EngineInfo) -> float:
-    audio_seconds = options.parameters.duration_seconds * len(options.target_stems)
-    return round(_OVERHEAD_SECONDS + audio_seconds * engine.seconds_per_audio_second, 1)
+def _estimate(options: GenerationOptions, model: ModelInfo) -> float:
+    steps = options.parameters.steps or model.steps
+    stem_seconds = options.parameters.duration_seconds * model.seconds_per_audio_second + steps * model.seconds_per_step
+    return round(_OVERHEAD_SECONDS + len(options.target_stems) * stem_seconds, 1)

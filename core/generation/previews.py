@@ -5,14 +5,16 @@ They have the level that the engine gave them, limited to full scale: a file's o
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.audio.wav import encode_wav
+from core.errors import StorageError
 from core.jobs.model import AUDIO_FILES, Job, Preview
 from core.jobs.progress import Progress
 from core.ports import Blobs
@@ -23,28 +25,41 @@ if TYPE_CHECKING:
 
 PART_SECONDS = 2.0
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class PreviewFiles:
-    """Stores the parts of one job's stems, and announces them; ``submit`` has a call run, one after the other."""
+    """Stores the parts of one job's stems, and announces them; ``submit`` has a call run, one after the other.
+
+    A stem whose part storage refuses gets no further ones: its file is worth more than its preview.
+    """
 
     blobs: Blobs
     job: Job
     progress: Progress
     submit: Callable[[Callable[[], None]], None]
+    given_up: set[str] = field(default_factory=set)
 
     def store(self, preview: Preview, block: Block, delivery: Delivery) -> None:
         """Write the last part of ``preview``, ``[C, T]``."""
         self.submit(partial(self._store, preview, block, delivery))
 
     def _store(self, preview: Preview, block: Block, delivery: Delivery) -> None:
+        if preview.stem_type in self.given_up:
+            return
         content = b"".join(encode_wav([block], block.shape[1], delivery.sample_rate, delivery.channels))
         name = preview.file_name(preview.parts - 1)
-        self.blobs.write(
-            AUDIO_FILES, self.job.folder + name, lambda: iter((content,)), size_bytes=len(content),
-            content_type="audio/wav", metadata={},
-        )  # fmt: skip
-        self.progress.previewed(preview)
+        try:
+            self.blobs.write(
+                AUDIO_FILES, self.job.folder + name, lambda: iter((content,)), size_bytes=len(content),
+                content_type="audio/wav", metadata={},
+            )  # fmt: skip
+        except StorageError as error:
+            log.warning("job %s: %s could not be stored: %s", self.job.job_id, name, error)
+            self.given_up.add(preview.stem_type)
+        else:
+            self.progress.previewed(preview)
 
 
 class PreviewTrack:

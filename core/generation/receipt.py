@@ -17,6 +17,7 @@ class Maker(Model):
         weights_sha256: ``None`` if the model has none.
         sample_rate: Hz, of the model itself.
         channels: of the model itself.
+        compute: in what and on what the model computed, which decides how it rounds.
         libraries: the versions of those that load and run the model: torch runs all that have weights.
     """
 
@@ -26,6 +27,7 @@ class Maker(Model):
     weights_sha256: str | None
     sample_rate: int
     channels: int
+    compute: str | None
     libraries: dict[str, str]
 
     @classmethod
@@ -38,6 +40,7 @@ class Maker(Model):
             weights_sha256=renderer.weights,
             sample_rate=renderer.sample_rate,
             channels=renderer.channels,
+            compute=renderer.compute,
             libraries=library_versions(f"{model.loader} or torch" if engine.takes_own_weights else model.loader),
         )
 

@@ -19,8 +19,8 @@ from core.ports import Blobs, Recording
 if TYPE_CHECKING:
     from core.ports import Block
 
-LONGEST_PROMPT_SECONDS = 20.0
-"""More of an audio prompt than this no model looks back on: of 30 s, 10 are to be new."""
+LONGEST_PROMPT_SECONDS = 10.0
+"""More of an audio prompt than this no model goes on from: most of its 30 s is to be new."""
 
 
 def recordings(

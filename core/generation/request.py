@@ -144,7 +144,7 @@ class GenerationRequest(GenerationOptions):
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE, _MODEL_EXAMPLE]})
 
-    audio_prompt: StoredFile | None = Field(None, description="What the stems go on from; its last 20 s count")
+    audio_prompt: StoredFile | None = Field(None, description="What the stems go on from; its last 10 s count")
     melody: StoredFile | None = Field(None, description="What the stems' melody follows, from its beginning")
 
     def options(self) -> GenerationOptions:

@@ -69,7 +69,7 @@ class SeparationPlanner:
             settled=settled,
             fingerprint=fingerprint,
             folder="separated",
-            estimated_seconds=_estimate(options, engine, audio),
+            estimated_seconds=_estimate(options, model, audio),
         )
 
 
@@ -81,7 +81,7 @@ def check_format(options: SeparationOptions, audio: AudioInfo) -> None:
         raise InvalidRequest([FieldError("/format", detail)])
 
 
-def _estimate(options: SeparationOptions, engine: EngineInfo, audio: AudioInfo) -> float:
-    passes = max(options.shifts, 1) if "shifts" in engine.default.options else 1
-    seconds = (audio.duration_seconds or 0.0) * engine.seconds_per_audio_second * passes
+def _estimate(options: SeparationOptions, model: ModelInfo, audio: AudioInfo) -> float:
+    passes = max(options.shifts, 1) if "shifts" in model.options else 1
+    seconds = (audio.duration_seconds or 0.0) * model.seconds_per_audio_second * passes
     return round(_OVERHEAD_SECONDS + seconds, 1)

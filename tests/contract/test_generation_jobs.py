@@ -145,6 +145,7 @@ def test_a_receipt_says_what_made_it(services: Services, submit: Submit) -> None
         "weights_sha256": "5" * 64,
         "sample_rate": 32000,
         "channels": 1,
+        "compute": "float32 on cpu",
         "libraries": {"numpy": np.__version__, "torch": version("torch")},
     }
 
@@ -294,6 +295,17 @@ def test_a_stem_that_storage_did_not_take_is_the_only_one_to_be_made_again(
     assert [request.stem_type for request in toy.rendered[-1]] == ["drums"]
 
 
+def test_a_melody_that_an_operators_own_model_does_not_follow_fails_the_job(
+    services: Services, submit: Submit, toy: ToyEngine
+) -> None:
+    song = run(services, submit())
+    toy.follows_melody = False
+    failed = run(services, submit(model="our-own", melody={"job_id": song.job_id, "file": "bass.wav"}))
+    assert failed.status is JobStatus.FAILED
+    assert failed.error is not None
+    assert failed.error.detail == "/melody: toy our-own follows no melody: leave it out, or choose another model"
+
+
 class TestPreviews:
     """What can be heard while sampling goes on."""
 
@@ -367,6 +379,22 @@ class TestPreviews:
         assert "previews" not in json.loads(build_payload(job, "job.completed"))["data"]
         services.jobs.delete(job.job_id)
         assert names(services, job) == []
+
+    def test_a_part_that_storage_refuses_costs_no_more_than_the_stems_preview(
+        self, services: Services, submit: Submit, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write = type(services.storage.blobs).write
+
+        def refusing(self: Any, container: str, name: str, *args: Any, **options: Any) -> None:
+            if name.endswith("drums.preview-0001.wav"):
+                raise StorageUnavailable
+            write(self, container, name, *args, **options)
+
+        monkeypatch.setattr(type(services.storage.blobs), "write", refusing)
+        job = run(services, submit({"duration_seconds": 6.0}, preview=True))
+        assert job.status is JobStatus.COMPLETED, job.error
+        assert len(job.outputs) == 2
+        assert {(preview.stem_type, preview.parts) for preview in job.previews} == {("drums", 1), ("bass", 3)}
 
     def test_without_being_asked_for_there_are_none(self, services: Services, submit: Submit) -> None:
         job = run(services, submit())

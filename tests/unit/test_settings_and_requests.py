@@ -108,7 +108,6 @@ class ResearchEngines:
                 task="generation",
                 hardware="gpu",
                 licence="MIT",
-                seconds_per_audio_second=1.0,
                 models=(
                     ModelInfo(
                         name="small",

@@ -95,7 +95,8 @@ class MusicGenEngine:
             keep_freed_memory()
             model = self._load_model(folder, device)
             memory_bytes = self._batch_memory_bytes or device_memory_bytes(device) // 4
-            return MusicGenRenderer(model, Batcher(Decoder(model.language_model, precision, device), memory_bytes))
+            batcher = Batcher(Decoder(model.language_model, precision, device), memory_bytes)
+            return MusicGenRenderer(model, batcher, f"{precision} on {device}")
 
     def _load_model(self, folder: Path, device: str) -> MusicModel:
         from core.engines.musicgen import audiocraft_models, transformers_models

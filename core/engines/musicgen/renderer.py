@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 class MusicGenRenderer:
     """A ``Renderer``. The stems of all requests that are rendered at the same time are rows of one batch."""
 
-    def __init__(self, model: MusicModel, batcher: Batcher) -> None:
-        """Take over a model, whose language model the batcher has."""
+    def __init__(self, model: MusicModel, batcher: Batcher, compute: str) -> None:
+        """Take over a model, whose language model the batcher has; ``compute`` as ``Renderer`` says."""
         self.sample_rate, self.channels = model.codec.sample_rate, model.codec.channels
         self.weights: str | None = model.digest
+        self.compute: str | None = compute
+        self.follows_melody = model.follows_melody
         self._codec, self._conditioner, self._window_seconds = model.codec, model.conditioner, model.window_seconds
         self._batcher = batcher
 

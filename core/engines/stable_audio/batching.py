@@ -14,12 +14,12 @@ from dataclasses import dataclass
 
 import torch
 
+from core.engines.catalogue import STABLE_AUDIO
 from core.engines.memory import give_back_memory, is_out_of_memory
 from core.errors import EngineFailed, NotFinite
 from core.ports import StemRequest
 
-DEFAULT_STEPS = 100  # both as diffusers has them for this model
-DEFAULT_GUIDANCE_SCALE = 7.0
+DEFAULT_GUIDANCE_SCALE = 7.0  # as diffusers has it for this model, and the number of steps
 _WAIT_SECONDS = 0.1
 
 _log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class Row:
     @property
     def steps(self) -> int:
         """How many it takes."""
-        return self.request.steps or DEFAULT_STEPS
+        return self.request.steps or STABLE_AUDIO.default.steps
 
     @property
     def guidance_scale(self) -> float:

@@ -85,4 +85,5 @@ class StableAudioEngine:
         pipeline = load_pipeline(folder, compute)
         memory_bytes = self._batch_memory_bytes or device_memory_bytes(compute.device) // 4
         most_rows = max(1, memory_bytes // _ROW_BYTES)
-        return StableAudioRenderer(pipeline, self._folders.digest(folder, matching(folder, WEIGHTS)), most_rows)
+        digest = self._folders.digest(folder, matching(folder, WEIGHTS))
+        return StableAudioRenderer(pipeline, digest, f"{compute.precision} on {compute.device}", most_rows)

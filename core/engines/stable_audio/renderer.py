@@ -18,11 +18,19 @@ from core.ports import Piece, StemRequest
 class StableAudioRenderer:
     """A ``Renderer``. Stems of one length and one setting run as one batch, those of other requests among them."""
 
-    def __init__(self, pipeline: Any, weights: str, most_rows: int) -> None:
-        """Take over a ``StableAudioPipeline`` and the SHA-256 of its weights; ``most_rows`` run at once at most."""
+    def __init__(self, pipeline: Any, weights: str, compute: str, most_rows: int) -> None:
+        """Take over a ``StableAudioPipeline``.
+
+        Args:
+            weights: their SHA-256.
+            compute: see ``Renderer``.
+            most_rows: how many stems run at once at most.
+        """
         self.sample_rate: int = pipeline.vae.config.sampling_rate
         self.channels: int = pipeline.vae.config.audio_channels
         self.weights: str | None = weights
+        self.compute: str | None = compute
+        self.follows_melody = False
         self._pipeline = pipeline
         self._batcher = Batcher(self._sample, most_rows)
 

@@ -48,6 +48,8 @@ class SynthEngine:
     sample_rate = SAMPLE_RATE
     channels = SYNTH.default.channels
     weights: str | None = None
+    compute: str | None = None
+    follows_melody = False
 
     def load(self, model: str | None, wait: Callable[[], None]) -> AbstractContextManager[Renderer]:
         """Itself; there is nothing to load. Raises ``ModelNotFound`` for any name but its own."""
