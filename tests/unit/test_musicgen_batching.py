@@ -224,6 +224,11 @@ def test_in_every_precision_rows_are_drawn_together_from_the_logits_of_each_alon
     assert made(rows(), Breaking(MemoryError(), 2, after_steps=13)) == alone
 
 
+def test_steps_that_keep_their_shapes_draw_the_same(decoder: Decoder) -> None:
+    static = Decoder(language_model(), static=True)
+    assert drawn(static, *mixed()) == drawn(decoder, *mixed())
+
+
 def test_a_melody_before_the_sequence_shifts_it_and_changes_nobody_else() -> None:
     decoder = Decoder(language_model(cross=False))
 

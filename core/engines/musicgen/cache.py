@@ -62,3 +62,40 @@ class Cache:
         keys, values = self._cross[layer]
         query = query.transpose(1, 2).to(keys.dtype)
         return functional.scaled_dot_product_attention(query, keys, values, self._cross_mask).transpose(1, 2)
+
+
+class StaticCache(Cache):
+    """A cache in which a step of one position has the same shapes and addresses wherever it is, as CUDA graphs need.
+
+    The position is on the device too. A step looks at the whole length, what lies after the position is masked.
+    """
+
+    def __init__(self, past: Tensor, cross: Sequence[tuple[Tensor, Tensor]], cross_mask: Tensor | None) -> None:
+        """As ``Cache``; what is masked must be finite, so ``past`` must be zeros."""
+        self._place = torch.zeros(1, dtype=torch.int64, device=past.device)
+        self._places = torch.arange(past.shape[-2], device=past.device)
+        super().__init__(past, cross, cross_mask)
+
+    @property
+    def position(self) -> int:
+        """How many positions are known; the next input is written there."""
+        return self._position
+
+    @position.setter
+    def position(self, position: int) -> None:
+        self._position = position
+        self._place.fill_(position)
+
+    def causal_mask(self, count: int) -> Tensor | None:
+        if count > 1:
+            return super().causal_mask(count)
+        scores = torch.zeros_like(self._places, dtype=self._past[0].dtype)
+        return scores.masked_fill_(self._places > self._place, -torch.inf)[None]
+
+    def attend(self, layer: int, projected: Tensor, mask: Tensor | None) -> Tensor:
+        if projected.shape[1] > 1:
+            return super().attend(layer, projected, mask)
+        past = self._past[layer]
+        past.index_copy_(-2, self._place, projected[:, :, 1:].permute(2, 0, 3, 1, 4).to(past.dtype))
+        query = projected[:, :, 0].transpose(1, 2).to(past.dtype)
+        return functional.scaled_dot_product_attention(query, past[0], past[1], mask).transpose(1, 2)

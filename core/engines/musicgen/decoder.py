@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
-from core.engines.musicgen.cache import Cache
+from core.engines.musicgen.cache import Cache, StaticCache
+from core.engines.musicgen.graphs import ReplayedSteps
 from core.engines.musicgen.huge_pages import ask_for_huge_pages
 from core.engines.musicgen.precision import attention_dtype, linear
 
@@ -58,12 +59,15 @@ class Decoder:
         device: torch's name of it.
     """
 
-    def __init__(self, model: LanguageModel, precision: str = "float32", device: str = "cpu") -> None:
+    def __init__(
+        self, model: LanguageModel, precision: str = "float32", device: str = "cpu", static: bool | None = None
+    ) -> None:
         """Convert the weights.
 
         Args:
             precision: ``float32``, ``bfloat16``, ``float16`` or ``int8``; ``precision.choose`` knows what suits.
             device: torch's name of it.
+            static: whether steps keep their shapes, at the price of looking at the whole cache; ``None``: on a GPU.
         """
         self.width, self.delays, self.device = model.width, model.delays, device
         self.num_codebooks, self.cardinality = model.num_codebooks, model.cardinality
@@ -74,6 +78,9 @@ class Decoder:
             self._out_norm = _on(model.out_norm, device)
             self._heads: Linear = linear(torch.cat(model.heads), _precision_of_heads(precision, device), device)
             self._positions = self._position_table(_FEWEST_POSITIONS)
+        on_gpu = device.startswith("cuda")
+        self._kind_of_cache = StaticCache if (on_gpu if static is None else static) else Cache
+        self._logits = ReplayedSteps(self._computed_logits) if on_gpu else self._computed_logits
 
     def cache_bytes(self, lanes: int, length: int) -> int:
         """What a ``cache`` of such a size takes, apart from the text's."""
@@ -85,14 +92,16 @@ class Decoder:
         shape = (len(self._layers), 2, len(conditionings), self._num_heads, length, self.width // self._num_heads)
         past = torch.empty(shape, dtype=self._dtype, device=self.device)
         ask_for_huge_pages(past)
+        if self._kind_of_cache is StaticCache:
+            past.zero_()
         texts = [one.cross.to(self.device, torch.float32) for one in conditionings if one.cross is not None]
         if not texts:
-            return Cache(past, [], None)
+            return self._kind_of_cache(past, [], None)
         padded = pad_sequence(texts, batch_first=True)
         padded = functional.pad(padded, (0, 0, 0, -padded.shape[1] % _TEXT_TOKENS))
         mask = _score_mask([len(text) for text in texts], padded.shape[1]).to(self.device, self._dtype)
         cross = [self._keys_and_values(layer, padded) for layer in self._layers]
-        return Cache(past, cross, mask if mask.any() else None)
+        return self._kind_of_cache(past, cross, mask if mask.any() else None)
 
     def prefix(self, conditionings: Sequence[Conditioning]) -> Tensor:
         """The lanes' inputs before the first step, ``[lanes, P, C]``; P may be 0.
@@ -114,12 +123,16 @@ class Decoder:
 
     @torch.inference_mode()
     def logits(self, feeds: Sequence[Feed]) -> Tensor:
-        """What follows each lane's last input, ``[lanes of all feeds, K, V]`` in float32.
+        """What follows each lane's last input, ``[lanes of all feeds, K, V]`` in float32; good until the next call.
 
         Positions stay where they are, so that the same step can be tried again: once it has succeeded, move
         ``Cache.position`` on.
         """
-        x = torch.cat([self._placed(feed).flatten(0, 1) for feed in feeds])
+        return self._logits([Feed(feed.cache, self._placed(feed)) for feed in feeds])
+
+    def _computed_logits(self, feeds: Sequence[Feed]) -> Tensor:
+        """The same, of inputs that have their positions."""
+        x = torch.cat([feed.inputs.flatten(0, 1) for feed in feeds])
         masks = [feed.cache.causal_mask(feed.inputs.shape[1]) for feed in feeds]
         for index, layer in enumerate(self._layers):
             x += self._attention(index, layer, x, feeds, masks)
