@@ -108,8 +108,8 @@ def measure() -> Section:
         f"{torch.cuda.get_device_name()}; the fastest of {REPEATS} warm runs.",
         [Table(("", "wall s", "tokens a second", "times as fast"), rows)],
         notes=[
-            f"A step takes {1000 * taken / (FRAMES + DELAY):.2f} ms; to read its weights and its past as fast as a copy "
-            f"does would take {1000 * bound:.2f} ms, {100 * share:.0f} % of it.",
+            f"A step takes {1000 * taken / (FRAMES + DELAY):.2f} ms; reading its weights and its past as fast as a "
+            f"copy does would take {1000 * bound:.2f} ms, {100 * share:.0f} % of it.",
             f"In float32, the codes of the first 20 frames are {'' if same else 'not '}those of the CPU.",
         ],
     )
