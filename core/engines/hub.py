@@ -48,5 +48,6 @@ def _refusal(repository: str, error: Exception) -> EngineUnavailable:
             f"the hub shows no {repository}: check its name; if it is private or gated, accept its licence there and "
             f"set HF_TOKEN"
         )
-    detail = f"it answered {status}" if status else f"{type(reason).__name__}: {reason}"
-    return HubUnavailable(f"{repository} could not be fetched from the hub, {detail}")
+    if status is None:
+        return ModelNotFound(f"the hub cannot be reached to fetch {repository} ({type(reason).__name__}: {reason})")
+    return HubUnavailable(f"{repository} could not be fetched from the hub, it answered {status}")

@@ -68,25 +68,30 @@ class ModelFolders:
         vouched = published is None and "/" in model and self._store.pins_below(folder)
         repository = model if vouched else published
         if repository is None:
-            raise ModelNotFound(self._missing(folder))
+            raise ModelNotFound(self._missing(folder, None, patterns))
+        missing = self._missing(folder, repository, patterns)
         try:
             found = hub.download(repository, patterns)
         except EngineUnavailable as error:
-            raise type(error)(f"{self._missing(folder)}; {error.detail}") from error
+            raise type(error)(f"{missing}; {error.detail}") from error
         names = matching(found, patterns)
         if not names:
-            raise ModelNotFound(f"{self._missing(folder)}; on the hub, {repository} has no {' or '.join(patterns)}")
+            raise ModelNotFound(f"{missing}; on the hub, {repository} has no {' or '.join(patterns)}")
         for name in names:
             if vouched and not is_harmless(name) and self._store.pin(folder, name) is None:
                 raise self._store.unpinned(folder, name, "the hub")
         return found
 
-    def _missing(self, folder: str) -> str:
+    def _missing(self, folder: str, published: str | None, patterns: Sequence[str]) -> str:
+        """What is not here, and how to get it here."""
         engine, _, model = folder.partition("/")
-        local = self._store.local(folder) or f"MODEL_DIR/{folder}"
+        known = "" if published else _known(engine)
+        files = f"the files {', '.join(patterns)} of {published}" if published else "its files"
+        local = self._store.local(folder)
+        place = f"into {local}" if local else f"into a folder {folder} and set MODEL_DIR to what holds {engine}"
         return (
-            f"{engine} has no weights of a model {model!r}{_known(engine)}: put its files into {local}, or into "
-            f"storage as {CONTAINER}/{folder}/… with each weight file pinned in MODEL_CHECKSUMS as {folder}/FILE=SHA256"
+            f"{engine} has no weights of {model!r} here{known}: put {files} {place}, or into storage as "
+            f"{CONTAINER}/{folder}/… with each weight file pinned in MODEL_CHECKSUMS as {folder}/FILE=SHA256"
         )
 
 

@@ -411,7 +411,7 @@ def test_an_unknown_model_costs_no_other_its_place(folder: Path) -> None:
     engine = engine_over(folder, limit_bytes=6 * 10**9)
     with engine.load(None, stop):
         pass
-    with pytest.raises(ModelNotFound, match=r"no weights of a model 'nope' \(known are open-1.0\)"):
+    with pytest.raises(ModelNotFound, match=r"no weights of 'nope' here \(known are open-1.0\)"):
         engine.load("nope", stop).__enter__()
     assert list(engine.loaded()) == ["open-1.0"]
 

@@ -18,7 +18,7 @@ from huggingface_hub.utils import close_session
 
 from core.engines.checkpoints import CheckpointStore
 from core.engines.weights import ModelFolders, matching
-from core.errors import ChecksumMismatch, EngineUnavailable, ModelNotFound, StorageUnavailable
+from core.errors import ChecksumMismatch, HubUnavailable, ModelNotFound, StorageUnavailable
 from tests.unit.test_checkpoints import CountingBlobs, put
 
 FILES = {"config.json": b"{}", "model.safetensors": b"weights" * 1000, "t5-base/model.safetensors": b"words" * 1000}
@@ -268,7 +268,7 @@ def test_offline_the_hub_is_not_asked_and_the_detail_says_how_to_get_the_model(
 ) -> None:
     with pytest.raises(ModelNotFound) as refused:
         models.find(published=PUBLISHED)
-    assert f"put its files into {models.model_dir}/musicgen/small" in str(refused.value)
+    assert f"of {PUBLISHED} into {models.model_dir}/musicgen/small" in str(refused.value)
     assert "as models/musicgen/small/… with each weight file pinned in MODEL_CHECKSUMS" in str(refused.value)
     assert f"HF_HUB_OFFLINE is set and the cache has no copy of {PUBLISHED}: unset it" in str(refused.value)
     assert offline_hub.asked == []
@@ -299,14 +299,14 @@ def test_a_model_that_the_hub_does_not_show_may_be_private(models: Models, hub: 
 
 def test_a_hub_that_is_broken_is_named_with_its_status(models: Models, hub: Hub) -> None:
     hub.refusal = 500, ""
-    with pytest.raises(EngineUnavailable, match=r"could not be fetched from the hub, it answered 500") as refused:
+    with pytest.raises(HubUnavailable, match=r"could not be fetched from the hub, it answered 500") as refused:
         models.find(published=PUBLISHED)
     assert not isinstance(refused.value, ModelNotFound)
 
 
-def test_a_hub_that_cannot_be_reached_is_no_missing_model(models: Models, hub: Hub) -> None:
+def test_without_the_hub_a_model_is_missing_and_the_detail_says_how_to_get_it(models: Models, hub: Hub) -> None:
     hub.close()
-    with pytest.raises(EngineUnavailable, match=r"put its files into .* could not be fetched from the hub, Conn"):
+    with pytest.raises(ModelNotFound, match=rf"put the files .* of {PUBLISHED} into .* the hub cannot be reached"):
         models.find(published=PUBLISHED)
 
 
@@ -327,7 +327,7 @@ def test_a_model_of_the_hub_that_is_not_in_the_catalogue_must_be_pinned(models: 
 
 
 def test_a_pinned_model_with_a_plain_name_is_nobodys_on_the_hub(models: Models, hub: Hub) -> None:
-    with pytest.raises(ModelNotFound, match="no weights of a model 'small'"):
+    with pytest.raises(ModelNotFound, match="no weights of 'small' here"):
         models.find(pins=PINS, published=None)
     assert hub.asked == []
 
@@ -336,7 +336,7 @@ def test_a_pinned_model_with_a_plain_name_is_nobodys_on_the_hub(models: Models, 
 
 
 def test_a_model_that_is_nowhere_is_refused_with_the_known_ones(models: Models) -> None:
-    with pytest.raises(ModelNotFound, match=r"no weights of a model 'mine' \(known are small, medium, .*\): put its"):
+    with pytest.raises(ModelNotFound, match=r"no weights of 'mine' here \(known are small, medium, .*\): put its"):
         models.find(model="mine")
 
 

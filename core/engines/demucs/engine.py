@@ -58,8 +58,7 @@ class DemucsEngine:
             return Compute.choose(self._device, self._precision)
         except ImportError as error:
             raise EngineUnavailable(
-                f"demucs is not installed here ({error.name} is missing): make setup-gpu, or pip install -r "
-                "requirements-gpu.txt"
+                f"demucs is not installed here ({error.name} is missing): run make setup-gpu"
             ) from error
 
     def _load(self, name: str, device: str) -> Bag:

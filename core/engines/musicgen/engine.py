@@ -122,5 +122,5 @@ def _needing_packages() -> Iterator[None]:
         yield
     except ImportError as error:
         raise EngineUnavailable(
-            f"musicgen is not installed here ({error.name} is missing): pip install -r requirements-gpu.txt"
+            f"musicgen is not installed here ({error.name} is missing): run make setup-gpu"
         ) from error

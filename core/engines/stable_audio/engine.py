@@ -68,7 +68,7 @@ class StableAudioEngine:
             return Compute.choose(self._device, self._precision)
         except ImportError as error:
             raise EngineUnavailable(
-                f"stable_audio is not installed here ({error.name} is missing): pip install -r requirements-gpu.txt"
+                f"stable_audio is not installed here ({error.name} is missing): run make setup-gpu"
             ) from error
 
     def _find(self, model: str, published: str | None) -> Path:
