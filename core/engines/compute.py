@@ -6,8 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.engines.devices import gpu_available
-from core.errors import EngineUnavailable
+from core.engines.devices import choose_device
 
 if TYPE_CHECKING:
     import torch
@@ -36,11 +35,8 @@ class Compute:
         """Resolve ``auto``. Raises ``EngineUnavailable`` for a GPU that is not there."""
         import torch
 
-        if device == "auto":
-            device = "cuda" if gpu_available() and torch.cuda.is_available() else "cpu"
+        device = choose_device(device)
         on_gpu = device.startswith("cuda")
-        if on_gpu and not torch.cuda.is_available():
-            raise EngineUnavailable(f"TORCH_DEVICE is {device}, and torch finds no GPU: set it to auto or cpu")
         if precision in ("auto", "int8"):  # int8 means language models; convolutions gain nothing by it here
             precision = "float16" if on_gpu else "float32"
         free_bytes = torch.cuda.mem_get_info(device)[0] if on_gpu else 0

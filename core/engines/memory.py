@@ -9,6 +9,7 @@ from pathlib import Path
 
 from core.allocator import give_back_freed_memory
 
+_SIGNS_OF_NO_MEMORY = ("out of memory", "can't allocate", "_alloc_failed")  # the last: of cuBLAS and cuDNN
 _ASSUMED_BYTES = 8 * 2**30
 """Where the system does not say: Windows, for one."""
 
@@ -61,10 +62,11 @@ def _limit(file: Path) -> int | None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out: Python's, a GPU's, or the C library's as torch reports it."""
+    """Whether an error says that memory ran out: Python's, or what torch reports of a GPU or the system."""
     text = str(error).lower()
     return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+        isinstance(error, RuntimeError)
+        and (type(error).__name__ == "OutOfMemoryError" or any(sign in text for sign in _SIGNS_OF_NO_MEMORY))
     )
 
 

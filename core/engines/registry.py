@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from core.engines.catalogue import CATALOGUE, DEMUCS, MUSICGEN, SPECTRAL, STABLE_AUDIO, SYNTH
-from core.engines.devices import gpu_available
+from core.engines.devices import choose_device, gpu_available
 from core.errors import EngineUnavailable
 from core.ports import Blobs, EngineInfo, GenerationEngine, SeparationEngine
 from core.settings import Settings
@@ -107,9 +107,8 @@ class EngineRegistry:
 
     def _memory_limit_bytes(self) -> int:
         """What is set, or half of what the device of the models has."""
-        from core.engines.compute import Compute
         from core.engines.memory import device_memory_bytes
 
         if self._settings.model_memory_bytes:
             return self._settings.model_memory_bytes
-        return device_memory_bytes(Compute.choose(self._settings.torch_device, "auto").device) // 2
+        return device_memory_bytes(choose_device(self._settings.torch_device)) // 2

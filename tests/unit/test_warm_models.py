@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.engines import warm
-from core.engines.memory import device_memory_bytes
+from core.engines.memory import device_memory_bytes, is_out_of_memory
 from core.engines.warm import WarmModels
 
 
@@ -304,3 +304,18 @@ def test_without_a_limit_memory_is_the_machines(tmp_path: Path, membership: str)
     empty = device_memory_bytes("cpu", tmp_path)
     assert empty > 2**28
     assert device_memory_bytes("cpu", groups(tmp_path, membership, memory_DOT_max="max")) == empty
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MemoryError(), True),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_memory_that_ran_out_is_told_from_other_failures(error: Exception, expected: bool) -> None:
+    assert is_out_of_memory(error) == expected

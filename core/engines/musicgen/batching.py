@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.engines.memory import is_out_of_memory
 from core.engines.musicgen.rows import Drawing, Group, Row
 from core.engines.musicgen.sampling import draw, guided
 from core.errors import EngineFailed, NotFinite
@@ -160,7 +161,7 @@ class Batcher:
                 self._admit()
                 self._step()
             except Exception as error:  # noqa: BLE001 - whatever breaks a step fails its rows, and never the thread
-                if _is_out_of_memory(error):
+                if is_out_of_memory(error):
                     self._halve()
                 else:
                     _log.exception("a step of the language model failed")
@@ -267,11 +268,3 @@ def _drawn(logits: Sequence[Tensor], rows: Sequence[Drawing]) -> tuple[NDArray[n
     rows_logits = guided(torch.cat(list(logits)), samplings)
     codes = draw(rows_logits, samplings, [row.noise() for row in rows])
     return codes.cpu().numpy(), rows_logits.isfinite().flatten(1).all(1).cpu().numpy()
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether there was no memory: on a GPU, in Python, or for one of torch's allocations on a CPU."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    sentence = str(error).lower()
-    return isinstance(error, RuntimeError) and ("out of memory" in sentence or "can't allocate" in sentence)

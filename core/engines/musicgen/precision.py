@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from core.engines.devices import gpu_available
-from core.errors import EngineUnavailable
+from core.engines.devices import choose_device
 
 Linear = Callable[[Tensor], Tensor]
 """``[N, in]`` of any floating type to ``[N, out]``; without a bias."""
@@ -31,15 +30,12 @@ _SILENCE = 1e-20  # keeps a row of zeros from being divided by zero
 def choose(device: str, precision: str) -> tuple[str, str]:
     """Resolve ``auto``: a GPU and float16 where there is one, else the CPU and float32.
 
-    On a GPU, int8 becomes float16: there are no products of whole numbers for it here. Raises ``EngineUnavailable``
-    for a GPU that is not there.
+    int8 becomes what ``auto`` is where there are no products of whole numbers for it. Raises ``EngineUnavailable`` for
+    a GPU that is not there.
     """
-    if device == "auto":
-        device = "cuda" if gpu_available() and torch.cuda.is_available() else "cpu"
+    device = choose_device(device)
     on_gpu = device.startswith("cuda")
-    if on_gpu and not torch.cuda.is_available():
-        raise EngineUnavailable(f"TORCH_DEVICE is {device}, and torch finds no GPU: set it to auto or cpu")
-    if precision == "auto" or (on_gpu and precision == "int8"):
+    if precision == "auto" or (precision == "int8" and (on_gpu or not _has_fast_products(precision))):
         precision = "float16" if on_gpu else "float32"
     return device, precision
 
