@@ -7,6 +7,11 @@ from pathlib import Path
 
 from core.errors import EngineUnavailable, HubUnavailable, ModelNotFound
 
+_SILENCE_SECONDS = 10.0
+"""After which a hub that says nothing is taken for one that cannot be reached."""
+
+_USER = "stemworks"
+
 
 def download(repository: str, patterns: Sequence[str]) -> Path:
     """The files of a published model that match ``patterns``, as a folder; those of them that are missing are fetched.
@@ -23,11 +28,25 @@ def download(repository: str, patterns: Sequence[str]) -> Path:
     except ImportError as error:
         raise EngineUnavailable(f"the hub needs the package huggingface_hub: {error}") from error
     try:
-        return Path(snapshot_download(repository, allow_patterns=list(patterns), library_name="stemworks"))
+        silent = _is_silent(repository)
+        return Path(
+            snapshot_download(repository, allow_patterns=list(patterns), local_files_only=silent, library_name=_USER)
+        )
     except errors.HFValidationError as error:
         raise ModelNotFound(f"{repository!r} is no name of a model on the hub") from error
     except (OSError, errors.HTTPError) as error:  # type: ignore[attr-defined] # its base class, named there alone
         raise _refusal(repository, error) from error
+
+
+def _is_silent(repository: str) -> bool:
+    """Whether the hub takes a question and does not answer; ``snapshot_download`` would wait for it without end."""
+    from huggingface_hub import HfApi, errors
+
+    try:
+        HfApi(library_name=_USER).model_info(repository, timeout=_SILENCE_SECONDS)
+    except (OSError, errors.HTTPError) as error:  # type: ignore[attr-defined] # as above
+        return type(error).__name__.endswith("Timeout")  # all else comes again, and is told
+    return False
 
 
 def _refusal(repository: str, error: Exception) -> EngineUnavailable:
@@ -49,5 +68,7 @@ def _refusal(repository: str, error: Exception) -> EngineUnavailable:
             f"set HF_TOKEN"
         )
     if status is None:
-        return ModelNotFound(f"the hub cannot be reached to fetch {repository} ({type(reason).__name__}: {reason})")
+        silent = isinstance(reason, errors.LocalEntryNotFoundError)  # it was not asked a second time
+        why = "it does not answer" if silent else f"{type(reason).__name__}: {reason}"
+        return ModelNotFound(f"the hub cannot be reached to fetch {repository} ({why})")
     return HubUnavailable(f"{repository} could not be fetched from the hub, it answered {status}")

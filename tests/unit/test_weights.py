@@ -74,11 +74,14 @@ class Hub:
 
     Attributes:
         asked: the paths of all requests.
+        speaks: whether it answers at all.
     """
 
     def __init__(self) -> None:
         self.refusal: tuple[int, str] | None = None
         self.asked: list[str] = []
+        self.speaks = threading.Event()
+        self.speaks.set()
         hub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -95,6 +98,7 @@ class Hub:
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         self.asked.append(request.path)
+        assert self.speaks.wait(60)
         status, code = self.refusal or (200, "")
         body, path = b"", request.path.partition("?")[0]
         if not self.refusal and path.startswith(f"/api/models/{PUBLISHED}/tree/"):
@@ -119,6 +123,7 @@ class Hub:
             request.wfile.write(body)
 
     def close(self) -> None:
+        self.speaks.set()
         self.server.shutdown()
         self.thread.join()
         self.server.server_close()
@@ -272,6 +277,18 @@ def test_offline_the_hub_is_not_asked_and_the_detail_says_how_to_get_the_model(
     assert "as models/musicgen/small/… with each weight file pinned in MODEL_CHECKSUMS" in str(refused.value)
     assert f"HF_HUB_OFFLINE is set and the cache has no copy of {PUBLISHED}: unset it" in str(refused.value)
     assert offline_hub.asked == []
+
+
+def test_a_hub_that_takes_a_question_and_never_answers_is_not_waited_for(
+    models: Models, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched = content(models.find(published=PUBLISHED))
+    monkeypatch.setattr("core.engines.hub._SILENCE_SECONDS", 0.05)
+    hub.speaks.clear()
+    assert content(models.find(published=PUBLISHED)) == fetched
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(models.cache / "empty"))
+    with pytest.raises(ModelNotFound, match=r"the hub cannot be reached .* does not answer"):
+        models.find(published=PUBLISHED)
 
 
 def test_offline_what_was_fetched_before_is_used(models: Models, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
