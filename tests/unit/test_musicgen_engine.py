@@ -344,6 +344,34 @@ class Silent:
         return Conditioning()
 
 
+class Listening(Silent):
+    """Notes the melody that each window hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[Recording] = []
+
+    def condition(self, description: str, melody: Recording | None) -> Conditioning:
+        assert melody is not None
+        self.heard.append(melody)
+        return Conditioning()
+
+
+def test_the_melody_begins_with_the_stem_and_not_with_what_the_stem_goes_on_from() -> None:
+    """At any time of the stem every window hears the same place of the melody."""
+    prompt = Recording(np.zeros((1, 500), np.float32), 1000)
+    melody = Recording(np.arange(3000, dtype=np.float32)[None], 1000)
+    listening = Listening()
+    long = request(duration_seconds=3.0, audio_prompt=prompt, melody=melody)
+    stem = Stem(long, listening, Beeps(), SHORT_WINDOW_SECONDS)
+    row: Row | None = stem.row()
+    while row is not None:
+        row = stem.take(np.ones((1, row.frames - row.prompt.shape[1]), np.int64))
+        list(stem.blocks())
+    windows = plan_windows(3.0, SHORT_WINDOW_SECONDS, 120, 50, 25)
+    assert [heard.samples[0, 0] for heard in listening.heard] == [window.start * 20 % 3000 for window in windows]
+    assert listening.heard[0].samples[0, 500] == 0
+
+
 @pytest.mark.parametrize("frames", [1, 3, 1000])
 @pytest.mark.parametrize("prompt_seconds", [0.0, 0.5])
 def test_a_window_goes_on_from_the_codes_of_the_one_before_up_to_the_join(frames: int, prompt_seconds: float) -> None:
@@ -563,7 +591,7 @@ def test_weights_that_are_not_the_pinned_ones_are_refused(model_dir: Path) -> No
 
 def test_a_missing_package_makes_the_engine_unavailable(model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "core.engines.musicgen.renderer", None)
-    with pytest.raises(EngineUnavailable, match=r"pip install -r requirements-gpu\.txt"):
+    with pytest.raises(EngineUnavailable, match="run make setup-gpu"):
         made(engine_over(model_dir), "small")
 
 

@@ -140,9 +140,9 @@ class Stem:
         self._assembly.join(tail, join_seconds)
 
     def _melody(self, start: int) -> Recording | None:
-        """What the window hears of the melody: in the first one, its beginning."""
+        """What the window hears of the melody, which begins with the stem: before that, its end."""
         melody = self._request.melody
-        if melody is None or self._window == 0:
+        if melody is None or start == 0:
             return melody
         return melody_from(melody, start / self._frame_rate, self._window_seconds)
 
