@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.engines.digests import PARTIAL, FileDigests, replacing
-from core.errors import BlobNotFound, ChecksumMismatch, ModelNotFound, WeightsNotPinned
+from core.errors import BlobNotFound, ChecksumMismatch, EngineUnavailable, ModelNotFound, WeightsNotPinned
 
 if TYPE_CHECKING:
     from core.ports import Blobs
@@ -105,8 +106,11 @@ class CheckpointStore:
         Raises:
             ModelNotFound: it is neither in the folder nor in storage.
             ChecksumMismatch: it is not what was pinned, or comes from storage and was not.
+            EngineUnavailable: it cannot be read.
         """
-        content = self._path(folder, name).read_bytes()
+        path = self._path(folder, name)
+        with _readable(path):
+            content = path.read_bytes()
         digest = hashlib.sha256(content).hexdigest()
         self._compare(folder, name, digest)
         return Checkpoint(name, content, digest, self.pin(folder, name) is not None)
@@ -131,8 +135,12 @@ class CheckpointStore:
             self._compare(folder, name, self.digest(path))
 
     def digest(self, path: Path) -> str:
-        """The SHA-256 of a file, which is read again only if its size or time of change is another."""
-        return self._digests.of(path)
+        """The SHA-256 of a file, which is read again only if its size or time of change is another.
+
+        Raises ``EngineUnavailable`` for a file that cannot be read.
+        """
+        with _readable(path):
+            return self._digests.of(path)
 
     def fetch(self, folder: str, name: str) -> Path:
         """A file of storage in the cache, downloaded if it is not there as it was pinned. Raises what ``read`` does."""
@@ -195,6 +203,14 @@ class CheckpointStore:
         if local := self.local(folder):
             places.insert(0, f"at {local / name}")
         return ModelNotFound(f"{name} is missing: it was looked for {' and '.join(places)}")
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise EngineUnavailable(f"{path} cannot be read ({error.strerror or error}): see to its permissions") from error
 
 
 def _label(folder: str, name: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.engines.checkpoints import CheckpointStore, parse_checksums
-from core.errors import ChecksumMismatch, ModelNotFound, StorageUnavailable
+from core.errors import ChecksumMismatch, EngineUnavailable, ModelNotFound, StorageUnavailable
 from core.storage.memory import MemoryBlobs
 
 CONTENT = b"weights" * 1000
@@ -68,6 +68,21 @@ def test_a_file_in_the_folder_must_match_its_pin(folder: Path, blobs: CountingBl
     for find in (pinned.read, pinned.path):
         with pytest.raises(ChecksumMismatch, match=rf"a\.th.*{OTHER}.*{DIGEST}"):
             find("demucs", "a.th")
+
+
+def test_a_file_that_may_not_be_read_is_named(
+    folder: Path, blobs: CountingBlobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, *_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    local, path = store(folder, blobs, tmp_path), folder / "demucs" / "a.th"
+    path.write_bytes(CONTENT)
+    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    for read in (lambda: local.read("demucs", "a.th"), lambda: local.digest(path)):
+        with pytest.raises(EngineUnavailable, match=rf"{path} cannot be read \(Permission denied\)"):
+            read()
 
 
 def test_a_pinned_file_is_fetched_from_storage_once(blobs: CountingBlobs, tmp_path: Path) -> None:
