@@ -120,7 +120,7 @@ class Attempt:
     def _deliver(self, track: StemTrack, maker: Maker) -> None:
         levelled = track.level()
         with suppress(CancelRequested, DeadlineExceeded):  # a stem that is complete serves a retry
-            self._progress.confirm()  # what an attempt that took over has made is not to be written over
+            self._progress.confirm_lease()  # what an attempt that took over has made is not to be written over
         stem = self._files.store(track, levelled, maker)
         track.close()
         self._finished[track.stem_type] = stem

@@ -91,6 +91,12 @@ class Progress:
         self.catch_up()
         self.check()
 
+    def confirm_lease(self) -> None:
+        """As ``confirm``, and free while the lease lasts: until then nobody else can have taken the job over."""
+        if not self.job.leased(self._clock()):
+            self.catch_up()
+        self.check()
+
     def flush(self) -> None:
         """Write what is new, or renew the lease once a third of it has passed; else look whether to go on.
 

@@ -12,7 +12,7 @@ import hashlib
 import io
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from types import SimpleNamespace
@@ -385,7 +385,7 @@ class _NextVersion(EngineRegistry):
 
     def separation(self, name: str) -> Any:
         info = replace(super().separation(name).info, version="9.9")
-        return SimpleNamespace(info=info, load=lambda settings: _Silence())
+        return SimpleNamespace(info=info, load=lambda settings, wait: nullcontext(_Silence()))
 
 
 class _Silence(SpectralSeparator):
