@@ -7,6 +7,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -409,6 +411,36 @@ def test_a_single_row_that_finds_no_memory_fails_and_the_next_is_drawn(decoder: 
         with pytest.raises(EngineFailed, match="memory"):
             finish(run)
     assert breaking.rows == [1]
+
+
+@pytest.mark.parametrize("most_lanes", [2, 4])
+def test_rows_that_find_no_memory_for_their_cache_wait_for_others_to_leave(
+    decoder: Decoder, monkeypatch: pytest.MonkeyPatch, most_lanes: int
+) -> None:
+    make = decoder.cache
+
+    def cache(conditionings: Sequence[Conditioning], length: int) -> Any:
+        if len(conditionings) > most_lanes:
+            raise MemoryError
+        return make(conditionings, length)
+
+    expected = alone(decoder, *(row(seed) for seed in range(5)))
+    monkeypatch.setattr(decoder, "cache", cache)
+    assert drawn(decoder, *(row(seed) for seed in range(5))) == expected
+
+
+def test_a_row_that_finds_no_memory_for_its_cache_fails_and_the_next_is_drawn(
+    decoder: Decoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batcher = Batcher(decoder, PLENTY)
+    with monkeypatch.context() as patch, batcher.run() as run:
+        patch.setattr(decoder, "cache", Mock(side_effect=MemoryError))
+        run.add(row(3))
+        with pytest.raises(EngineFailed, match="memory"):
+            finish(run)
+    with batcher.run() as run:
+        run.add(row(3))
+        assert [finish(run)[0]] == alone(decoder, row(3))
 
 
 def test_a_row_whose_logits_are_not_finite_fails_alone(decoder: Decoder) -> None:

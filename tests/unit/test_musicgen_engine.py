@@ -18,7 +18,7 @@ import torch
 from core.engines.checkpoints import CheckpointStore
 from core.engines.musicgen.engine import MusicGenEngine
 from core.engines.musicgen.model import Conditioning
-from core.engines.musicgen.stems import Stem
+from core.engines.musicgen.stems import Stem, encode_prompt
 from core.engines.musicgen.windows import FADE_SECONDS, plan_windows
 from core.engines.warm import WarmModels
 from core.engines.weights import ModelFolders
@@ -356,13 +356,19 @@ class Listening(Silent):
         return Conditioning()
 
 
+def stem_of(asked: StemRequest, conditioner: Any) -> Stem:
+    codec = Beeps()
+    prompt = encode_prompt(asked.audio_prompt, codec, SHORT_WINDOW_SECONDS)
+    return Stem(asked, prompt, conditioner, codec, SHORT_WINDOW_SECONDS)
+
+
 def test_the_melody_begins_with_the_stem_and_not_with_what_the_stem_goes_on_from() -> None:
     """At any time of the stem every window hears the same place of the melody."""
     prompt = Recording(np.zeros((1, 500), np.float32), 1000)
     melody = Recording(np.arange(3000, dtype=np.float32)[None], 1000)
     listening = Listening()
     long = request(duration_seconds=3.0, audio_prompt=prompt, melody=melody)
-    stem = Stem(long, listening, Beeps(), SHORT_WINDOW_SECONDS)
+    stem = stem_of(long, listening)
     row: Row | None = stem.row()
     while row is not None:
         row = stem.take(np.ones((1, row.frames - row.prompt.shape[1]), np.int64))
@@ -376,7 +382,7 @@ def test_the_melody_begins_with_the_stem_and_not_with_what_the_stem_goes_on_from
 @pytest.mark.parametrize("prompt_seconds", [0.0, 0.5])
 def test_a_window_goes_on_from_the_codes_of_the_one_before_up_to_the_join(frames: int, prompt_seconds: float) -> None:
     prompt = Recording(np.zeros((1, round(prompt_seconds * 1000)), np.float32), 1000)
-    stem = Stem(request(duration_seconds=3.0, audio_prompt=prompt), Silent(), Beeps(), SHORT_WINDOW_SECONDS)
+    stem = stem_of(request(duration_seconds=3.0, audio_prompt=prompt), Silent())
     windows = plan_windows(3.0, SHORT_WINDOW_SECONDS, 120, 50, round(prompt_seconds * 50))
     assert len(windows) >= 2
     blocks = []

@@ -52,6 +52,11 @@ def test_rows_with_different_settings_draw_together_what_each_draws_alone() -> N
         assert torch.equal(together[index], alone[0])
 
 
+def test_next_to_no_temperature_takes_the_most_likely_too() -> None:
+    logits = torch.tensor([[[1.0, 30.0, 2.0]]])
+    assert draw(logits, [Sampling(temperature=1e-39)], [noise(torch.Generator(), 1, 3)]).tolist() == [[1]]
+
+
 def test_temperature_zero_takes_the_most_likely_and_needs_no_noise() -> None:
     rows = logits(2)
     assert torch.equal(draw(rows, [Sampling(0.0)] * 2, [None, None]), rows.argmax(-1))

@@ -185,7 +185,25 @@ class Batcher:
 
     def _admit(self) -> None:
         while rows := self._next_rows():
-            self._groups.append(Group(rows, self.decoder))
+            try:
+                self._groups.append(Group(rows, self.decoder))
+            except Exception as error:  # noqa: BLE001 - whatever breaks it fails these rows, and never the thread
+                self._refuse(rows, error)
+                return
+
+    def _refuse(self, rows: Sequence[Drawing], error: Exception) -> None:
+        """Let rows wait that there was no memory for, until there are fewer; fail them if that cannot help."""
+        running = sum(len(group.rows) for group in self._groups)
+        if is_out_of_memory(error) and running + len(rows) > 1:
+            self._most_rows = running or (len(rows) + 1) // 2
+            _log.warning("out of memory for %d rows more: going on with %d", len(rows), self._most_rows)
+            with self._lock:
+                self._waiting.extendleft(reversed(rows))
+            return
+        _log.error("rows could not be begun", exc_info=error)
+        sentence = _NO_MEMORY if is_out_of_memory(error) else f"the language model failed: {error}"
+        for run in {row.run for row in rows}:
+            run.fail(EngineFailed(sentence))
 
     def _next_rows(self) -> list[Drawing]:
         """The rows that come next, are alike and fit beside the others; none if others must leave first."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from core.engines.musicgen.stems import Stem
+from core.engines.musicgen.stems import Stem, encode_prompt
 from core.ports import Piece, StemRequest
 
 if TYPE_CHECKING:
     from core.engines.musicgen.batching import Batcher
-    from core.engines.musicgen.model import MusicModel
+    from core.engines.musicgen.model import Codes, MusicModel
 
 
 class MusicGenRenderer:
@@ -35,11 +35,18 @@ class MusicGenRenderer:
             NotFinite: the model computed something that is not a number.
         """
         stems = []
+        prompts: dict[int, Codes] = {}
         for request in requests:
-            stems.append(Stem(request, self._conditioner, self._codec, self._window_seconds))
+            heard = id(request.audio_prompt)  # stems of one request go on from the same recording
+            if heard not in prompts:
+                prompts[heard] = encode_prompt(request.audio_prompt, self._codec, self._window_seconds)
+            stems.append(Stem(request, prompts[heard], self._conditioner, self._codec, self._window_seconds))
             step(0)
         with self._batcher.run() as run:
-            places = {run.add(stem.row()): place for place, stem in enumerate(stems)}
+            places = {}
+            for place, stem in enumerate(stems):
+                places[run.add(stem.row())] = place
+                step(0)
             for made in run:
                 for row, codes in made:
                     if following := stems[places[row]].take(codes):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from core.engines.musicgen.decoder import Feed
 from core.engines.musicgen.delays import DelayedCodes
-from core.engines.musicgen.sampling import Sampling, noise
+from core.engines.musicgen.sampling import COLDEST, Sampling, noise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,7 +71,7 @@ class Drawing:
 
     def noise(self) -> Tensor | None:
         """What the next step is drawn with: the same until ``put``, however often a step has to be tried again."""
-        if self._noise is None and self.sampling.temperature > 0:
+        if self._noise is None and self.sampling.temperature >= COLDEST:
             self._noise = noise(self._generator, *self._shape)
         return self._noise
 

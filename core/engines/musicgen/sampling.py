@@ -13,13 +13,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+COLDEST = 1e-5
+"""Below this temperature logits would leave float32's range; there the most likely code is as good as certain."""
+
 
 @dataclass(frozen=True)
 class Sampling:
     """How a row's codes are drawn.
 
     Attributes:
-        temperature: of the softmax; 0 takes the most likely code and draws nothing.
+        temperature: of the softmax; below ``COLDEST`` the most likely code is taken, and nothing drawn.
         top_k: only so many of the most likely are drawn from; 0 for all.
         top_p: only the most likely that come to this probability are drawn from; 0 leaves it to ``top_k``.
         guidance_scale: how far to go from the null condition's logits past the condition's; 1 needs no null condition.
@@ -55,7 +58,7 @@ def draw(logits: Tensor, samplings: Sequence[Sampling], noises: Sequence[Tensor 
     """Codes ``[R, K]`` from rows ``[R, K, V]``; a row whose temperature is 0 needs no noise."""
     codes = logits.argmax(-1)
     for sampling in dict.fromkeys(samplings):
-        if sampling.temperature == 0:
+        if sampling.temperature < COLDEST:
             continue
         rows = [row for row, other in enumerate(samplings) if other == sampling]
         drawn = torch.stack([each for row in rows if (each := noises[row]) is not None]).to(logits.device)

@@ -42,10 +42,10 @@ class Stem:
         made: how many of these there are.
     """
 
-    def __init__(self, request: StemRequest, conditioner: Conditioner, codec: Codec, window_seconds: float) -> None:
-        """Encode what the stem goes on from, and plan its windows. Raises ``EngineFailed``."""
-        with _blaming_the_model():
-            prompt = codec.encode(_prompt(request.audio_prompt, window_seconds))
+    def __init__(
+        self, request: StemRequest, prompt: Codes, conditioner: Conditioner, codec: Codec, window_seconds: float
+    ) -> None:
+        """Plan the windows of a stem that goes on from ``prompt`` ``[K, P]``."""
         self._request, self._conditioner, self._window_seconds = request, conditioner, window_seconds
         self._frame_rate, self._chunk_frames = codec.frame_rate, round(CHUNK_SECONDS * codec.frame_rate)
         self._origin: int = prompt.shape[1]  # where the stem's first frame stands in _codes
@@ -145,6 +145,12 @@ class Stem:
         if melody is None or start == 0:
             return melody
         return melody_from(melody, start / self._frame_rate, self._window_seconds)
+
+
+def encode_prompt(recording: Recording | None, codec: Codec, window_seconds: float) -> Codes:
+    """Codes ``[K, P]`` of what a stem goes on from; of none, none. Raises ``EngineFailed``."""
+    with _blaming_the_model():
+        return codec.encode(_prompt(recording, window_seconds))
 
 
 def _prompt(recording: Recording | None, window_seconds: float) -> Recording:
