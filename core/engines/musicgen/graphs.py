@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -9,9 +10,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from core.engines.memory import is_out_of_memory
+
 if TYPE_CHECKING:
     from core.engines.musicgen.cache import Cache
     from core.engines.musicgen.decoder import Feed
+
+_log = logging.getLogger(__name__)
 
 
 class ReplayedSteps:
@@ -27,13 +32,20 @@ class ReplayedSteps:
         self._caches: list[weakref.ref[Cache]] = []  # weak, so that rows that left give their memory back
         self._inputs: list[Tensor] = []
         self._result = torch.empty(0)
+        self._refused = False
 
     def __call__(self, feeds: Sequence[Feed]) -> Tensor:
-        if any(feed.inputs.shape[1] > 1 for feed in feeds):
+        if self._refused or any(feed.inputs.shape[1] > 1 for feed in feeds):
             return self._compute(feeds)
         if not self._graph or [feed.cache for feed in feeds] != [cache() for cache in self._caches]:
-            with torch.cuda.device(feeds[0].inputs.device):
+            try:
                 self._graph = self._record(feeds)
+            except RuntimeError as error:
+                if is_out_of_memory(error):
+                    raise
+                _log.warning("steps cannot be recorded on this GPU, and are slower without that", exc_info=error)
+                self._refused = True
+                return self._compute(feeds)
         for feed, recorded in zip(feeds, self._inputs, strict=True):
             recorded.copy_(feed.inputs)
         self._graph.replay()
@@ -42,6 +54,10 @@ class ReplayedSteps:
     def _record(self, feeds: Sequence[Feed]) -> torch.cuda.CUDAGraph:
         """Record a step: it writes what the same step, when it is replayed, writes again."""
         self._graph = None
+        with torch.cuda.device(feeds[0].inputs.device):
+            return self._recorded(feeds)
+
+    def _recorded(self, feeds: Sequence[Feed]) -> torch.cuda.CUDAGraph:
         self._caches = [weakref.ref(feed.cache) for feed in feeds]
         recorded = [feed._replace(inputs=feed.inputs.clone()) for feed in feeds]
         self._inputs = [feed.inputs for feed in recorded]
