@@ -31,7 +31,7 @@ class Api:
         answer.raise_for_status()
         return dict(answer.json())
 
-    def wait_for(self, job_id: str, ready: Callable[[dict[str, Any]], bool], seconds: float = 60) -> dict[str, Any]:
+    def wait_for(self, job_id: str, ready: Callable[[dict[str, Any]], bool], seconds: float = 120) -> dict[str, Any]:
         """The job once it is as wanted."""
         deadline = time.monotonic() + seconds
         while not ready(job := self.job(job_id)):
@@ -39,7 +39,7 @@ class Api:
             time.sleep(0.05)
         return job
 
-    def wait_for_end(self, job_id: str, seconds: float = 60) -> dict[str, Any]:
+    def wait_for_end(self, job_id: str, seconds: float = 120) -> dict[str, Any]:
         return self.wait_for(job_id, lambda job: job["status"] in ENDED, seconds)
 
     def events(self, job_id: str, last_event_id: int | None = None) -> Iterator[dict[str, Any]]:

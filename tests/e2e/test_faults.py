@@ -84,7 +84,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 def test_a_worker_killed_in_the_middle_loses_nothing_and_makes_nothing_twice(stack: Stack, receiver: Receiver) -> None:
-    parameters = {"duration_seconds": 300}
+    parameters = {"duration_seconds": 120}
     job_id = stack.api.generate(*STEMS, parameters=parameters, callback_url=receiver.url).json()["job_id"]
     job = stack.api.wait_for(job_id, lambda job: len(job["outputs"]) >= 2)
     assert job["status"] == "processing"
@@ -107,7 +107,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_makes_nothing_twice(sta
 
 
 def test_a_message_that_is_delivered_twice_makes_one_result(stack: Stack, receiver: Receiver) -> None:
-    parameters = {"duration_seconds": 300}
+    parameters = {"duration_seconds": 120}
     job_id = stack.api.generate(*STEMS, parameters=parameters, callback_url=receiver.url).json()["job_id"]
     stack.api.wait_for(job_id, lambda job: job["status"] == "processing")
     stack.send(CPU_REQUESTS, f'{{"job_id": "{job_id}"}}')
@@ -188,7 +188,7 @@ def test_while_storage_is_down_requests_are_refused_and_nothing_is_half_made(sta
 
 
 def test_a_host_that_is_told_to_stop_finishes_what_it_has_begun(stack: Stack) -> None:
-    parameters = {"duration_seconds": 300}
+    parameters = {"duration_seconds": 120}
     job_id = stack.api.generate(*STEMS, parameters=parameters).json()["job_id"]
     stack.api.wait_for(job_id, lambda job: job["progress"] > 0)
     assert stack.host.stop() == 0
