@@ -17,6 +17,8 @@ StemworksError
 │   ├── SourceNotFound           the blob that was named is not there
 │   ├── SourceChanged            the file is no longer the one that was accepted
 │   ├── UploadNotFound
+│   ├── SoundNotFound            never made, deleted, or past its time
+│   ├── BatchNotFound
 │   ├── UploadIncomplete         fewer bytes than announced, or other ones
 │   └── AudioError               the file cannot be worked on
 │       ├── NotAudio             holds no audio, whatever its name says
@@ -46,7 +48,8 @@ StemworksError
 │   ├── LeaseLost                another attempt, or nobody, owns the job now
 │   │   └── JobGone              it was deleted
 │   ├── DeadlineExceeded
-│   └── TimeUsedUp               the same, for work that the next attempt goes on with
+│   ├── TimeUsedUp               the same, for work that the next attempt goes on with
+│   └── MadeElsewhere            another job is making the very same; this one comes back for it
 ├── AttemptsExhausted            every attempt ended without a word
 ├── MessageFailed                the job's message went to the poison queue
 └── CallbackError
@@ -211,6 +214,20 @@ class UploadNotFound(RequestError):
 
     type = "upload-not-found"
     next_step = "POST /v1/uploads starts one; it is kept for a limited time (expires_at)."
+
+
+class SoundNotFound(RequestError):
+    """There is no such sound."""
+
+    type = "sound-not-found"
+    next_step = "POST /v1/sounds/search finds those there are; POST /v1/sounds/generate makes one."
+
+
+class BatchNotFound(RequestError):
+    """There is no such batch of sounds."""
+
+    type = "batch-not-found"
+    next_step = "POST /v1/sounds/batch starts one and answers with its batch_id."
 
 
 class UploadIncomplete(RequestError):
@@ -409,6 +426,14 @@ class TimeUsedUp(AttemptStopped):
 
     type = "time-used-up"
     next_step = "Nothing: the next attempt goes on where this one stopped."
+    retryable = True
+
+
+class MadeElsewhere(AttemptStopped):
+    """Another job is making the same sound."""
+
+    type = "made-elsewhere"
+    next_step = "Nothing: once the other job has made it, this one takes it over."
     retryable = True
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:  # numpy is not worth its import time in a process that only a
     import numpy as np
     from numpy.typing import NDArray
 
+    from core.theory.techniques import Articulation
+
     Block = NDArray[np.float32]
     """A piece of audio: float32, shape ``[C, T]``, full scale ±1."""
 
@@ -62,6 +64,10 @@ class ModelInfo:
     seconds_per_step: float = 0.0
 
 
+Task = Literal["generation", "separation", "sound", "effects"]
+"""What an engine can be asked to do: make stems, take songs apart, play single notes, change how a file sounds."""
+
+
 @dataclass(frozen=True)
 class EngineInfo:
     """What a client and the queue must know of an engine before it is loaded.
@@ -73,7 +79,7 @@ class EngineInfo:
 
     name: str
     version: str
-    task: Literal["generation", "separation"]
+    tasks: tuple[Task, ...]
     hardware: Literal["cpu", "gpu"]
     licence: str
     models: tuple[ModelInfo, ...]
@@ -294,6 +300,100 @@ class SeparationEngine(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class NoteRequest:
+    """One note of a fretted instrument.
+
+    Attributes:
+        instrument: a name in ``core.theory.fretboard.INSTRUMENTS``.
+        string: 1 for the last of the tuning as it is written.
+        open_pitch: the MIDI number that the open string is tuned to.
+        velocity: 0 to 1: how hard it is plucked.
+        techniques: names in ``core.theory.techniques.TECHNIQUES`` that do not contradict each other.
+        articulation: their details, settled.
+        duration_seconds: 0.1 to 30.
+        style: what it should sound like, in words; may be empty.
+        seed: the same request and seed give the same samples.
+    """
+
+    instrument: str
+    string: int
+    fret: int
+    open_pitch: int
+    velocity: float
+    techniques: tuple[str, ...]
+    articulation: Articulation
+    duration_seconds: float
+    style: str
+    seed: int
+
+    @property
+    def sounding_hz(self) -> float | None:
+        """The frequency that the note comes to rest at; ``None`` if it has none."""
+        from core.theory.techniques import sounding_hz
+
+        return sounding_hz(self.open_pitch, self.fret, self.techniques, self.articulation.bend_semitones or 0.0)
+
+
+@dataclass(frozen=True)
+class Take:
+    """A note that was played.
+
+    Attributes:
+        note: its place among the requests.
+        samples: float32 ``[C, T]`` within ±1, ``round(duration_seconds * sample_rate)`` frames; how loud they are
+            follows the velocity.
+        tries: how often it was played until the pitch was right.
+        correction_cents: by how much the pitch was corrected; 0 for an engine that plays right by itself.
+    """
+
+    note: int
+    samples: Block
+    tries: int = 1
+    correction_cents: float = 0.0
+
+
+class NoteRenderer(Protocol):
+    """An engine that is loaded, and plays notes.
+
+    Attributes:
+        sample_rate: Hz, of its takes.
+        channels: 1 or 2.
+        weights: SHA-256 of the weights in hexadecimal; ``None`` if it has none.
+        compute: in what and on what it computes, such as ``float16 on cuda``; ``None`` without weights.
+    """
+
+    sample_rate: int
+    channels: int
+    weights: str | None
+    compute: str | None
+
+    def render(self, notes: Sequence[NoteRequest], step: Callable[[float], None]) -> Iterator[Take]:
+        """Yield each note once, in any order, as soon as it is played; it does not depend on the others.
+
+        ``step`` is told often which share of the work is done, 0 to 1; what it raises ends the run. Raises
+        ``EngineFailed``.
+        """
+        ...
+
+
+class NoteEngine(Protocol):
+    """Plays single notes."""
+
+    info: EngineInfo
+
+    def load(self, model: str | None, wait: Callable[[], None]) -> AbstractContextManager[NoteRenderer]:
+        """The model of this name, ``None`` for the default; loaded, kept and waited for as ``GenerationEngine.load``.
+
+        Raises ``EngineUnavailable``, ``ModelNotFound`` or ``ChecksumMismatch``.
+        """
+        ...
+
+    def loaded(self) -> dict[str, str | None]:
+        """The models that are kept warm, each with the SHA-256 of its weights."""
+        ...
+
+
 class Engines(Protocol):
     """The engines that this installation knows."""
 
@@ -314,6 +414,10 @@ class Engines(Protocol):
         ...
 
     def separation(self, name: str) -> SeparationEngine:
+        """The engine of this name, loaded on its first use and kept. Raises ``EngineUnavailable``."""
+        ...
+
+    def notes(self, name: str) -> NoteEngine:
         """The engine of this name, loaded on its first use and kept. Raises ``EngineUnavailable``."""
         ...
 

@@ -59,6 +59,7 @@ class Settings(BaseModel):
         (), description="Web pages that may call the API from a browser, such as https://app.example.org; * for any"
     )
     default_generation_engine: str = Field("synth", description="Engine of a request that names none")
+    default_sound_engine: str = Field("plucked_string", description="Engine of a sound that names none")
     webhook_secrets: Annotated[Words, AfterValidator(_secrets)] = Field(
         (), description="whsec_… secrets that sign callbacks, the newest first; several while rotating"
     )

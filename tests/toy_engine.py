@@ -40,7 +40,7 @@ def _model(name: str, *options: str) -> ModelInfo:
 TOY = EngineInfo(
     name="toy",
     version="1",
-    task="generation",
+    tasks=("generation",),
     hardware="gpu",
     licence="MIT",
     models=(_model("small"), _model("melody", "melody", "negative_prompt", "steps")),

@@ -11,7 +11,7 @@ _SIX = (*_FOUR, "guitar", "piano")
 SYNTH = EngineInfo(
     name="synth",
     version="1",
-    task="generation",
+    tasks=("generation",),
     hardware="cpu",
     licence="MIT",
     models=(
@@ -57,7 +57,7 @@ def _musicgen(name: str, weights: str, parameters_million: int, channels: int = 
 MUSICGEN = EngineInfo(
     name="musicgen",
     version="1",
-    task="generation",
+    tasks=("generation", "sound"),
     hardware="gpu",
     licence="MIT",
     models=(
@@ -75,7 +75,7 @@ MUSICGEN = EngineInfo(
 STABLE_AUDIO = EngineInfo(
     name="stable_audio",
     version="1",
-    task="generation",
+    tasks=("generation",),
     hardware="gpu",
     licence="Apache-2.0",
     models=(
@@ -100,7 +100,7 @@ STABLE_AUDIO = EngineInfo(
 SPECTRAL = EngineInfo(
     name="spectral",
     version="1",
-    task="separation",
+    tasks=("separation",),
     hardware="cpu",
     licence="MIT",
     models=(
@@ -138,7 +138,7 @@ def _demucs(name: str, parameters_million: int, stems: tuple[str, ...] = _FOUR) 
 DEMUCS = EngineInfo(
     name="demucs",
     version="4.1.0",
-    task="separation",
+    tasks=("separation",),
     hardware="gpu",
     licence="MIT",
     models=(
@@ -149,4 +149,44 @@ DEMUCS = EngineInfo(
     ),
 )
 
-CATALOGUE = (SYNTH, MUSICGEN, STABLE_AUDIO, SPECTRAL, DEMUCS)
+PLUCKED_STRING = EngineInfo(
+    name="plucked_string",
+    version="1",
+    tasks=("sound",),
+    hardware="cpu",
+    licence="MIT",
+    models=(
+        ModelInfo(
+            name="plucked_string",
+            loader="numpy",
+            sample_rate=44100,
+            channels=2,
+            longest_seconds=30,
+            stems=(),
+            commercial_use=True,
+            seconds_per_audio_second=1 / 50,  # above what bench/sounds.py measures with a note's file and levels
+        ),
+    ),
+)
+
+EFFECTS = EngineInfo(
+    name="effects",
+    version="1",
+    tasks=("effects",),
+    hardware="cpu",
+    licence="MIT",
+    models=(
+        ModelInfo(
+            name="effects",
+            loader="av",
+            sample_rate=None,
+            channels=2,
+            longest_seconds=None,
+            stems=(),
+            commercial_use=True,
+            seconds_per_audio_second=1 / 20,  # above what bench/effects.py measures with decoding and the file
+        ),
+    ),
+)
+
+CATALOGUE = (SYNTH, MUSICGEN, STABLE_AUDIO, SPECTRAL, DEMUCS, PLUCKED_STRING, EFFECTS)

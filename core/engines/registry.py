@@ -9,10 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from core.engines.catalogue import CATALOGUE, DEMUCS, MUSICGEN, SPECTRAL, STABLE_AUDIO, SYNTH
+from core.engines.catalogue import CATALOGUE, DEMUCS, MUSICGEN, PLUCKED_STRING, SPECTRAL, STABLE_AUDIO, SYNTH
 from core.engines.devices import choose_device, gpu_available
 from core.errors import EngineUnavailable
-from core.ports import Blobs, EngineInfo, GenerationEngine, SeparationEngine
+from core.ports import Blobs, EngineInfo, GenerationEngine, NoteEngine, SeparationEngine
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,6 +46,13 @@ class EngineRegistry:
         makers = {SPECTRAL.name: self._spectral, DEMUCS.name: self._demucs}
         return cast(SeparationEngine, self._engine("separation", name, makers))
 
+    def notes(self, name: str) -> NoteEngine:
+        if name == MUSICGEN.name:
+            from core.engines.generated_notes import GeneratedNotes
+
+            return GeneratedNotes(self.generation(name))
+        return cast(NoteEngine, self._engine("sound", name, {PLUCKED_STRING.name: self._plucked_string}))
+
     def _engine(self, task: str, name: str, makers: dict[str, Callable[[], Any]]) -> Any:
         if name not in makers:
             raise EngineUnavailable(f"there is no {task} engine {name!r} in this version")
@@ -78,6 +85,11 @@ class EngineRegistry:
             ModelFolders(self._checkpoints), self._models, settings.torch_device, settings.torch_precision,
             settings.batch_memory_bytes,
         )  # fmt: skip
+
+    def _plucked_string(self) -> NoteEngine:
+        from core.engines.plucked_string.engine import PluckedStringEngine
+
+        return PluckedStringEngine()
 
     def _spectral(self) -> SeparationEngine:
         from core.engines.spectral.engine import SpectralEngine

@@ -39,7 +39,7 @@ class GenerationPlanner:
         self.planner.check(options)
         engine = self.planner.engine(options, "generation", self.planner.settings.default_generation_engine)
         model = self.planner.model(options, engine, options.model)
-        generating = [info for info in self.planner.engines.catalogue() if info.task == "generation"]
+        generating = [info for info in self.planner.engines.catalogue() if "generation" in info.tasks]
         errors = [*_too_long(options, engine, model), *option_errors(options, inputs, engine, model, generating)]
         if errors:
             raise InvalidRequest(errors)

@@ -32,6 +32,9 @@ class JobKind(StrEnum):
 
     GENERATION = "generation"
     SEPARATION = "separation"
+    SOUND = "sound"  # one note
+    SOUND_BATCH = "sound_batch"  # many notes under one id
+    EFFECTS = "effects"
 
 
 class JobStatus(StrEnum):

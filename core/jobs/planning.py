@@ -10,7 +10,7 @@ from core.errors import FieldError, InvalidRequest, LicenceRefused
 from core.jobs.messages import CPU_REQUESTS
 from core.jobs.model import Callback, EngineStamp, Job, JobKind
 from core.jobs.request import JobRequest
-from core.ports import Clock, EngineInfo, Engines, ModelInfo
+from core.ports import Clock, EngineInfo, Engines, ModelInfo, Task
 from core.settings import Settings
 from core.webhooks.address_guard import check_callback_url
 
@@ -23,13 +23,13 @@ class JobPlanner:
     clock: Clock
     settings: Settings
 
-    def engine(self, request: JobRequest, task: str, default: str) -> EngineInfo:
+    def engine(self, request: JobRequest, task: Task, default: str) -> EngineInfo:
         """The engine for ``task`` that the request names, or ``default``.
 
         Raises ``InvalidRequest`` if there is none of this name.
         """
         name = request.engine or default
-        known = {info.name: info for info in self.engines.catalogue() if info.task == task}
+        known = {info.name: info for info in self.engines.catalogue() if task in info.tasks}
         if name not in known:
             detail = f"there is no {task} engine {name!r}; there is {', '.join(sorted(known))}"
             raise InvalidRequest([FieldError("/engine", detail)])

@@ -51,6 +51,8 @@ _STATUS: dict[type[errors.StemworksError], int] = {
     errors.DeadLetterNotFound: 404,
     errors.SourceNotFound: 404,
     errors.UploadNotFound: 404,
+    errors.SoundNotFound: 404,
+    errors.BatchNotFound: 404,
     errors.FilesExpired: 410,
     errors.JobConflict: 409,
     errors.JobStateConflict: 409,

@@ -13,9 +13,10 @@ import pytest
 from numpy.typing import NDArray
 
 from core.engines.synth.mixing import SoundCache, mix, pan_gains
-from core.engines.synth.oscillators import SAMPLE_RATE, frequency_of
+from core.engines.synth.oscillators import SAMPLE_RATE
 from core.engines.synth.score import Score
 from core.engines.synth.voices import Colour, bass, guitar, mallet, pad, piano, vocals, voice_for
+from core.theory.notes import frequency_of
 from tests.unit.synth_measures import STEMS, STYLES, request
 
 Plain = NDArray[np.float64]

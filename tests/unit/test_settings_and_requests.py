@@ -105,7 +105,7 @@ class ResearchEngines:
             EngineInfo(
                 name="toy",
                 version="1",
-                task="generation",
+                tasks=("generation",),
                 hardware="gpu",
                 licence="MIT",
                 models=(

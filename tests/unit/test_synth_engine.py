@@ -137,7 +137,7 @@ def test_a_bad_request_is_refused_at_the_call() -> None:
 
 def test_it_says_what_it_is() -> None:
     info = SynthEngine.info
-    assert (info.name, info.task, info.hardware) == ("synth", "generation", "cpu")
+    assert (info.name, info.tasks, info.hardware) == ("synth", ("generation",), "cpu")
     model = info.default
     assert (model.sample_rate, model.channels, model.longest_seconds) == (44100, 2, 600)
     assert model.commercial_use

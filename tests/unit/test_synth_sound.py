@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from core.engines.synth.oscillators import centred, cycle, frequency_of, shape, steady_phase, tone
+from core.engines.synth.oscillators import centred, cycle, shape, steady_phase, tone
 from core.engines.synth.voices import drums, guitar, pad, vocals
 from core.theory.chords import parse_chord
+from core.theory.notes import frequency_of
 from tests.unit.synth_measures import (
     CHORDS,
     SAMPLE_RATE,

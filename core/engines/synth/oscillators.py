@@ -26,11 +26,6 @@ def frames_of(seconds: float) -> int:
     return round(seconds * SAMPLE_RATE)
 
 
-def frequency_of(pitch: float) -> float:
-    """Hz of a MIDI note number, A4 = 69 = 440 Hz, equal temperament."""
-    return float(440.0 * 2 ** ((pitch - 69) / 12))
-
-
 def seconds_axis(frames: int) -> Mono:
     """The time of each frame, from 0. float32 is exact to the microsecond here."""
     return np.arange(frames, dtype=np.float32) / np.float32(SAMPLE_RATE)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from core.engines.synth.mixing import Sound
-from core.engines.synth.oscillators import centred, cycle, decay, frames_of, frequency_of, shape, steady_phase, tone
+from core.engines.synth.oscillators import centred, cycle, decay, frames_of, shape, steady_phase, tone
+from core.theory.notes import frequency_of
 
 LEVEL = 0.38
 RELEASE_SECONDS = 0.04

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from core.engines.synth.mixing import Sound
-from core.engines.synth.oscillators import cycle, decay, frames_of, frequency_of, shape, steady_phase, tone
+from core.engines.synth.oscillators import cycle, decay, frames_of, shape, steady_phase, tone
+from core.theory.notes import frequency_of
 
 LEVEL = 0.11
 RELEASE_SECONDS = 0.05

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from core.engines.synth.mixing import Sound
-from core.engines.synth.oscillators import decay, frames_of, frequency_of, shape, sine, steady_phase
+from core.engines.synth.oscillators import decay, frames_of, shape, sine, steady_phase
+from core.theory.notes import frequency_of
 
 LEVEL = 0.09
 RELEASE_SECONDS = 0.12

@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from core.engines.synth.mixing import Sound
-from core.engines.synth.oscillators import Mono, cycle, frames_of, frequency_of, shape, tone, vibrato_phase
+from core.engines.synth.oscillators import Mono, cycle, frames_of, shape, tone, vibrato_phase
+from core.theory.notes import frequency_of
 
 LEVEL = 0.4
 RELEASE_SECONDS = 0.08
