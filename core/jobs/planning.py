@@ -9,7 +9,7 @@ from typing import Any
 from core.errors import FieldError, InvalidRequest, LicenceRefused
 from core.jobs.messages import CPU_REQUESTS
 from core.jobs.model import Callback, EngineStamp, Job, JobKind
-from core.jobs.request import JobRequest
+from core.jobs.request import EngineRequest, JobRequest
 from core.ports import Clock, EngineInfo, Engines, ModelInfo, Task
 from core.settings import Settings
 from core.webhooks.address_guard import check_callback_url
@@ -23,7 +23,7 @@ class JobPlanner:
     clock: Clock
     settings: Settings
 
-    def engine(self, request: JobRequest, task: Task, default: str) -> EngineInfo:
+    def engine(self, request: EngineRequest, task: Task, default: str) -> EngineInfo:
         """The engine for ``task`` that the request names, or ``default``.
 
         Raises ``InvalidRequest`` if there is none of this name.
@@ -35,7 +35,7 @@ class JobPlanner:
             raise InvalidRequest([FieldError("/engine", detail)])
         return known[name]
 
-    def model(self, request: JobRequest, engine: EngineInfo, name: str | None) -> ModelInfo:
+    def model(self, request: EngineRequest, engine: EngineInfo, name: str | None) -> ModelInfo:
         """The engine's model of this name, ``None`` for its default.
 
         Raises ``InvalidRequest`` if there can be none of this name, ``LicenceRefused`` if its weights forbid the use.
@@ -49,13 +49,13 @@ class JobPlanner:
             )
         return model
 
-    def check(self, request: JobRequest) -> None:
+    def check(self, request: EngineRequest) -> None:
         """Raise ``InvalidRequest`` if its callback or its retention does not fit."""
         self._callback(request, "standard")
         self.retention_seconds(request)
 
     def job(
-        self, request: JobRequest, *, job_id: str, kind: JobKind, gpu_queue: str, engine: EngineInfo,
+        self, request: EngineRequest, *, job_id: str, kind: JobKind, gpu_queue: str, engine: EngineInfo,
         model: ModelInfo, settled: dict[str, Any], fingerprint: str, folder: str, estimated_seconds: float,
         payload: str = "standard",
     ) -> Job:  # fmt: skip
@@ -66,7 +66,7 @@ class JobPlanner:
         """
         now = self.clock()
         retention = self.retention_seconds(request)
-        audio_file_id = request.audio_file_id or job_id
+        audio_file_id = (request.audio_file_id if isinstance(request, JobRequest) else None) or job_id
         return Job(
             job_id=job_id,
             kind=kind,
@@ -92,16 +92,16 @@ class JobPlanner:
             retention_seconds=retention,
         )
 
-    def _callback(self, request: JobRequest, payload: str) -> Callback | None:
+    def _callback(self, request: EngineRequest, payload: str) -> Callback | None:
         if request.callback_url is None:
             return None
         check_callback_url(request.callback_url, "/callback_url", self.settings)
         return Callback(url=request.callback_url, events=request.callback_events, payload=payload)
 
-    def retention_seconds(self, request: JobRequest) -> int:
+    def retention_seconds(self, request: EngineRequest) -> int:
         """How long the job's files are kept once it has ended. Raises ``InvalidRequest``."""
         longest = self.settings.longest_retention_seconds
-        if request.expires_in_seconds is None:
+        if not isinstance(request, JobRequest) or request.expires_in_seconds is None:
             return self.settings.retention_seconds
         if request.expires_in_seconds > longest:
             raise InvalidRequest([FieldError("/expires_in_seconds", f"must be 60 to {longest} seconds")])

@@ -10,7 +10,7 @@ from core.validation import NOT_EMPTY, Identifier, words
 from core.webhooks.events import ENDINGS, EventName
 
 
-class JobRequest(BaseModel):
+class EngineRequest(BaseModel):
     """The fields that requests of all kinds share."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -19,7 +19,12 @@ class JobRequest(BaseModel):
     use: Literal["commercial", "research"] | None = Field(
         None, description="commercial refuses engines whose weights do not allow it"
     )
-    audio_file_id: Identifier | None = Field(None, description="The folder the files go to; the job's id if left out")
     callback_url: Annotated[str, Field(max_length=2000)] | None = None
     callback_events: Annotated[tuple[EventName, ...], BeforeValidator(words), *NOT_EMPTY] = ENDINGS
+
+
+class JobRequest(EngineRequest):
+    """The fields that requests share whose files are their job's, and go with it."""
+
+    audio_file_id: Identifier | None = Field(None, description="The folder the files go to; the job's id if left out")
     expires_in_seconds: int | None = Field(None, ge=60, description="How long the files are kept after the job's end")

@@ -20,6 +20,7 @@ from core.errors import (
     JobGone,
     JobNotFound,
     LeaseLost,
+    MadeElsewhere,
     RowChanged,
     RowNotFound,
     StemworksError,
@@ -146,14 +147,14 @@ class JobRunner:
         job = progress.job
         log.warning("job %s: attempt %s failed", job.job_id, job.attempt, exc_info=error)
         described = describe(error)
-        if isinstance(error, TimeUsedUp):  # it got further, and so does not count
-            self._finish(progress, lambda held: held.released(described, self.clock()).with_another_attempt())
+        if isinstance(error, TimeUsedUp | MadeElsewhere):  # it got further or had to wait, and so does not count
+            self._finish(progress, lambda held: held.released(described, self.clock()).with_another_attempt(), error)
         elif decide(error, job.attempt, job.attempts_allowed) is Decision.GIVE_UP:
             self._finish(progress, lambda held: held.failed(described, self.clock()))
         else:
             self._finish(progress, lambda held: held.released(described, self.clock()))
 
-    def _finish(self, progress: Progress, step: Callable[[Job], Job]) -> None:
+    def _finish(self, progress: Progress, step: Callable[[Job], Job], error: Exception | None = None) -> None:
         """Store how the attempt ended, then tell the client, or send the message of the next attempt."""
         job = self._write(progress, step)
         if job is None:
@@ -161,7 +162,7 @@ class JobRunner:
         if job.status.ended:
             self.announcer.announce(job)
         else:
-            send_job(self.queues, job, delay_seconds(job.attempt))
+            send_job(self.queues, job, delay_seconds(job.attempt, error))
 
     def _write(self, progress: Progress, step: Callable[[Job], Job]) -> Job | None:
         """Store the attempt's last word; ``None`` if the job is no longer this attempt's."""

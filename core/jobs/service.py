@@ -44,6 +44,8 @@ class JobService:
     def submit(self, job: Job) -> Job:
         """Store the job and send its message; a job that is there already with the same body is returned instead.
 
+        One that has ended already, because all it asks for was there, is announced at once.
+
         Once the row is stored the job is accepted: if the message cannot be sent, housekeeping sends it later.
         Raises ``JobConflict`` if the id is taken by another body, ``StorageUnavailable`` if nothing was stored.
         """
@@ -56,7 +58,10 @@ class JobService:
             if existing.created_at != job.created_at:
                 return existing
             stored = existing  # our own insert, repeated by the SDK after an answer that got lost
-        self._send(stored)
+        if stored.status.ended:
+            self.announcer.announce(stored)
+        else:
+            self._send(stored)
         return stored
 
     def get(self, job_id: str) -> Job:
