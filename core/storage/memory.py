@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -17,43 +17,75 @@ from core.ports import BlobProperties, Change, Insert, Remove, Row, StagedBlock
 _PIECE_BYTES = 4 * 2**20
 
 
-class MemoryTable:
-    """A ``Table``: one dictionary a partition."""
+_FEW = 32  # keys that are cheaper to insert one by one than by going through all that are there
+
+
+class _Partition:
+    """Rows, and their keys in order; new keys are put in order when a range is asked for."""
 
     def __init__(self) -> None:
-        self._partitions: defaultdict[str, dict[str, Row]] = defaultdict(dict)
-        self._sorted: dict[str, list[str]] = {}
+        self.rows: dict[str, Row] = {}
+        self._keys: list[str] = []
+        self._new_keys: list[str] = []
+
+    def put(self, row: Row) -> None:
+        if row.key not in self.rows:
+            self._new_keys.append(row.key)
+        self.rows[row.key] = row
+
+    def remove(self, key: str) -> None:
+        if self.rows.pop(key, None):
+            keys = self._ordered()
+            del keys[bisect_left(keys, key)]
+
+    def range(self, start: str, stop: str, limit: int) -> list[Row]:
+        keys = self._ordered()
+        first, end = bisect_left(keys, start), bisect_left(keys, stop)
+        return [self.rows[key] for key in keys[first : min(end, first + limit)]]
+
+    def _ordered(self) -> list[str]:
+        if len(self._new_keys) > _FEW:
+            self._keys += self._new_keys
+            self._keys.sort()
+        else:
+            for key in self._new_keys:
+                insort(self._keys, key)
+        self._new_keys.clear()
+        return self._keys
+
+
+class MemoryTable:
+    """A ``Table``: rows by partition."""
+
+    def __init__(self) -> None:
+        self._partitions: defaultdict[str, _Partition] = defaultdict(_Partition)
         self._etags = itertools.count(1)
         self._lock = threading.Lock()
 
     def get(self, partition: str, key: str) -> Row:
         with self._lock:
             try:
-                return self._partitions[partition][key]
+                return self._partitions[partition].rows[key]
             except KeyError:
                 raise RowNotFound from None
 
     def commit(self, partition: str, *changes: Change) -> tuple[str, ...]:
         with self._lock:
-            rows = self._partitions[partition]
+            there = self._partitions[partition]
             for change in changes:
-                _check(rows, change)
-            self._sorted.pop(partition, None)
-            return tuple(self._apply(rows, change) for change in changes)
+                _check(there.rows, change)
+            return tuple(self._apply(there, change) for change in changes)
 
     def scan(self, partition: str, start: str, stop: str, limit: int) -> list[Row]:
         with self._lock:
-            rows = self._partitions[partition]
-            keys = self._sorted.setdefault(partition, sorted(rows))
-            first, end = bisect_left(keys, start), bisect_left(keys, stop)
-            return [rows[key] for key in keys[first : min(end, first + limit)]]
+            return self._partitions[partition].range(start, stop, limit)
 
-    def _apply(self, rows: dict[str, Row], change: Change) -> str:
+    def _apply(self, there: _Partition, change: Change) -> str:
         if isinstance(change, Remove):
-            rows.pop(change.key, None)
+            there.remove(change.key)
             return ""
         etag = str(next(self._etags))
-        rows[change.key] = Row(change.key, change.document, etag)
+        there.put(Row(change.key, change.document, etag))
         return etag
 
 
