@@ -85,6 +85,11 @@ class JobStore:
         older = self._table.scan(_PARTITION, f"{prefix}:{_place(job)}!", f"{prefix}{_AFTER_SEPARATOR}", 1000)
         return len(older) + 1
 
+    def count(self, status: JobStatus, kind: JobKind) -> int:
+        """How many jobs of this kind are in ``status``; counted up to 1,000."""
+        prefix = _list_prefix(status, kind)
+        return len(self._table.scan(_PARTITION, f"{prefix}:", f"{prefix}{_AFTER_SEPARATOR}", 1000))
+
     def waiting(self, status: JobStatus, created_by: datetime, limit: int = 1000) -> Iterator[Job]:
         """The unfinished jobs in ``status`` that were created by then, oldest first."""
         stop = f"waiting:{status}:{_milliseconds(created_by) + 1:014}"

@@ -48,9 +48,13 @@ class Delivery(Model):
     next_try_at: datetime | None = None
 
 
+def _uncounted(status: DeliveryStatus) -> None:
+    """Nobody wants to know."""
+
+
 @dataclass(frozen=True)
 class Deliveries:
-    """Delivers events and keeps the log of it."""
+    """Delivers events and keeps the log of it; ``count`` is told how each try went."""
 
     table: Table
     jobs: JobStore
@@ -60,22 +64,14 @@ class Deliveries:
     chance: Callable[[], float]
     new_id: Callable[[], str]
     settings: Settings
+    count: Callable[[DeliveryStatus], None] = _uncounted
 
     def deliver(self, message: CallbackMessage) -> DeliveryStatus | None:
         """Make one try. ``None`` if there is nothing to tell (any more)."""
-        try:
-            job = self.jobs.get(message.job_id)
-        except JobNotFound:
-            return None
-        if job.callback is None or job.callback.disabled:
-            return None
-        known = self._known(message)
-        if known and (message.replay or known.status is DeliveryStatus.DELIVERED):
-            return None
-        delivery = known or self._new(message, job.callback.url)
-        if _overtaken(job, message):
-            return self._log(delivery.evolve(status=DeliveryStatus.SUPERSEDED, next_try_at=None))
-        return self._try(job, message, delivery)
+        status = self._deliver(message)
+        if status is not None:
+            self.count(status)
+        return status
 
     def of_job(self, job_id: str) -> list[Delivery]:
         """Every delivery of a job."""
@@ -117,6 +113,21 @@ class Deliveries:
         """Remove the log of a job."""
         while rows := self.table.scan(job_id, "", "~", _LARGEST_COMMIT):
             self.table.commit(job_id, *(Remove(row.key) for row in rows))
+
+    def _deliver(self, message: CallbackMessage) -> DeliveryStatus | None:
+        try:
+            job = self.jobs.get(message.job_id)
+        except JobNotFound:
+            return None
+        if job.callback is None or job.callback.disabled:
+            return None
+        known = self._known(message)
+        if known and (message.replay or known.status is DeliveryStatus.DELIVERED):
+            return None
+        delivery = known or self._new(message, job.callback.url)
+        if _overtaken(job, message):
+            return self._log(delivery.evolve(status=DeliveryStatus.SUPERSEDED, next_try_at=None))
+        return self._try(job, message, delivery)
 
     def _try(self, job: Job, message: CallbackMessage, delivery: Delivery) -> DeliveryStatus:
         now = self.clock()
