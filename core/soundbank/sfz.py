@@ -39,8 +39,8 @@ def key_of(sample: Sample) -> int:
     """
     if sample.pitch.frequency_hz is None:
         return sample.open_pitch + sample.fret
-    # Rounded to less than can be heard first: bends by half a semitone would fall to either side by chance.
-    return math.floor(round(midi_of(sample.pitch.frequency_hz), 6) + 0.5)
+    # To a cent first: where a bend ends halfway between two keys, what is left of rounding would choose between them.
+    return math.floor(round(midi_of(sample.pitch.frequency_hz), 2) + 0.5)
 
 
 def sfz_document(files: Mapping[str, Sample]) -> str:
@@ -51,7 +51,7 @@ def sfz_document(files: Mapping[str, Sample]) -> str:
     keys: defaultdict[int, defaultdict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
     for name, sample in files.items():
         keys[key_of(sample)][midi_velocity(sample.velocity)].append(name)
-    lines = [*_group(list(files.values()))]
+    lines = list(_group(list(files.values())))
     for key, key_span in _spans(keys, min(keys) - OUTERMOST_SEMITONES, max(keys) + OUTERMOST_SEMITONES).items():
         for velocity, velocity_span in _spans(keys[key], 0, _HIGHEST).items():
             names = keys[key][velocity]
