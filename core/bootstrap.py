@@ -32,12 +32,17 @@ from core.separation.planner import SeparationPlanner
 from core.separation.service import Separations
 from core.separation.worker import SeparationWorker
 from core.settings import Settings, settings
+from core.soundbank.planner import SoundPlanner
+from core.soundbank.sample import SAMPLES
+from core.soundbank.service import Sounds
+from core.soundbank.store import SoundStore
+from core.soundbank.worker import SoundWorker
 from core.webhooks.announcer import CallbackAnnouncer
 from core.webhooks.delivery import Deliveries
 from core.webhooks.sender import Sender
 
-TABLES = ("jobs", "deliveries", "deadletters", "idempotency", "uploads")
-CONTAINERS = (AUDIO_FILES, UPLOADS, INBOX)
+TABLES = ("jobs", "deliveries", "deadletters", "idempotency", "uploads", "sounds")
+CONTAINERS = (AUDIO_FILES, UPLOADS, INBOX, SAMPLES)
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ class Services:
     jobs: JobService
     generations: Generations
     separations: Separations
+    sounds: Sounds
     uploads: Uploads
     inbox: Inbox
     runner: JobRunner
@@ -101,9 +107,14 @@ def build(
     announcer = Announcers(
         (CallbackAnnouncer(storage.queues, settings), InboxAnnouncer(storage.blobs, settings.public_url))
     )
+    sound_table = storage.tables["sounds"]
+    bank = SoundStore(sound_table)
+    sound_worker = SoundWorker(engines, storage.blobs, sound_table, bank, store, clock)
     workers = workers or {
         JobKind.GENERATION: GenerationWorker(engines, storage.blobs),
         JobKind.SEPARATION: SeparationWorker(engines, storage.blobs, settings.longest_source_seconds),
+        JobKind.SOUND: sound_worker,
+        JobKind.SOUND_BATCH: sound_worker,
     }
     jobs = JobService(store, storage.queues, storage.blobs, announcer, clock, settings)
     runner = JobRunner(store, storage.queues, announcer, jobs.remove_files, workers, clock, settings)
@@ -113,6 +124,7 @@ def build(
     uploads = Uploads(storage.tables["uploads"], storage.blobs, probe, clock, new_id, settings)
     sources = Sources(storage.blobs, uploads, probe, settings)
     separations = Separations(SeparationPlanner(planner, draw_seed), sources)
+    sounds = Sounds(SoundPlanner(planner, draw_seed), bank, sound_table, storage.blobs, jobs, clock)
     sender = Sender(timeout_seconds=settings.callback_timeout_seconds, allow_private=settings.allow_private_callbacks)
     return Services(
         settings=settings,
@@ -121,6 +133,7 @@ def build(
         jobs=jobs,
         generations=Generations(GenerationPlanner(planner, draw_seed), sources, jobs),
         separations=separations,
+        sounds=sounds,
         uploads=uploads,
         inbox=Inbox(storage.blobs, separations, jobs),
         runner=runner,
@@ -129,7 +142,9 @@ def build(
         ),
         dead_letters=DeadLetters(storage.tables["deadletters"], storage.queues, runner, clock),
         idempotency=idempotency,
-        housekeeping=Housekeeping(store, jobs, (uploads.expire, idempotency.expire), storage.queues, clock, settings),
+        housekeeping=Housekeeping(
+            store, jobs, (uploads.expire, idempotency.expire, sounds.expire), storage.queues, clock, settings
+        ),
         new_id=new_id,
         clock=clock,
     )

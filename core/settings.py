@@ -90,7 +90,7 @@ class Settings(BaseModel):
     )
     longest_source_seconds: float = Field(4 * 3600, gt=0, description="Longest audio that is taken in")
     source_containers: Words = Field(
-        ("inbox", "uploads", "audio-files"), description="Containers whose blobs a request may name"
+        ("inbox", "uploads", "audio-files", "samples"), description="Containers whose blobs a request may name"
     )
     inbox_source: Literal["EventGrid", "LogsAndContainerScan"] = Field(
         "LogsAndContainerScan", description="How files in the inbox are noticed; Flex Consumption knows EventGrid alone"

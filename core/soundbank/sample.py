@@ -13,6 +13,13 @@ from core.theory.techniques import Articulation
 SAMPLES = "samples"
 """The container of the sounds' files."""
 
+SAMPLE_RATE = 44100
+CHANNELS = 2
+"""Of every file: what the first sound bank's clients know."""
+
+LONGEST_SHIFT_SEMITONES = 12
+"""How far a sound may be shifted to make another: beyond an octave its attack and body are too plainly another's."""
+
 
 class Pitch(Model):
     """How high a sound was asked to be, and is.

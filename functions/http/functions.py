@@ -25,6 +25,7 @@ ROUTES = {
     "seed_separation_health": "api/health",
     "seed_separation_jobs": "api/jobs/{*rest}",
     "separations_api": "v1/separations",
+    "sounds_api": "v1/sounds/{*rest}",
     "uploads_api": "v1/uploads/{*rest}",
     "webhooks_api": "v1/webhooks/{*rest}",
 }

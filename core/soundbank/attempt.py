@@ -1,0 +1,210 @@
+"""One attempt at a job for sounds: find what the bank has, play what it lacks, wait for what another job is making."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import soundfile
+
+from core.errors import BlobNotFound, JobNotFound, MadeElsewhere, RowChanged, SoundNotFound, StorageError
+from core.files.background import WriteBehind
+from core.jobs.model import Job, JobKind
+from core.jobs.progress import Progress
+from core.ports import NoteRenderer, Take
+from core.soundbank.ask import Ask
+from core.soundbank.asking import asks_of
+from core.soundbank.claims import Claim
+from core.soundbank.deriving import shift
+from core.soundbank.finishing import finish
+from core.soundbank.keeping import Keeper, Provenance, maker_of, sample_id_of
+from core.soundbank.planner import request_of
+from core.soundbank.sample import SAMPLES, Derivation, Sample, SoundMaker
+from core.soundbank.view import sound_result
+from core.soundbank.weights import note_weights
+
+if TYPE_CHECKING:
+    from core.soundbank.worker import SoundWorker
+
+_FILES_BEHIND = 8  # notes that wait in memory for storage
+_THREADS = 2
+_LINKED_TOGETHER = 50
+
+
+class Attempt:
+    """One attempt. What an earlier one made is in the bank, and so is found."""
+
+    def __init__(self, bank: SoundWorker, job: Job, progress: Progress) -> None:
+        self._bank = bank
+        self._job = job
+        self._progress = progress
+        self._request = request_of(job)
+        self._engine = bank.engines.notes(job.engine.name)
+        self._model = self._engine.info.model(job.request["model"]).name
+        self._asks = asks_of(self._request, self._engine.info, self._model)
+        self._keeper = Keeper(bank.store, bank.blobs, bank.clock, job)
+        self._sounds: dict[int, Sample] = {}
+        self._linked: set[int] = set()
+
+    def run(self) -> None:
+        """Come to every sound. Raises ``MadeElsewhere``, ``EngineError``, or what stops an attempt."""
+        if self._job.request.get("derive_from") is None or not self._derive():
+            self._play()
+        self._link(at_least=1)
+        self._progress.measured(self._result())
+
+    # Playing
+
+    def _play(self) -> None:
+        self._progress.report(0, "loading", f"loading {self._engine.info.name}")
+        with self._engine.load(self._job.request["model"], self._progress.check) as renderer:
+            maker = maker_of(self._engine.info, self._model, renderer.weights, renderer.compute)
+            note_weights(self._bank.table, maker.engine, maker.model, maker.weights_sha256)
+            missing = list(range(len(self._asks)))
+            while missing:
+                mine, held = self._shared_out(missing, maker)
+                if held and not mine:
+                    raise MadeElsewhere(f"job {held[0].job_id} is making the same sound right now")
+                try:
+                    self._make(renderer, maker, mine)
+                finally:
+                    self._release(mine)
+                missing = [index for index in missing if index not in self._sounds]
+
+    def _shared_out(self, missing: list[int], maker: SoundMaker) -> tuple[dict[int, Claim | None], list[Claim]]:
+        """Which of the missing sounds are this job's to make, and what others are making; notes what is found."""
+        if self._request.no_cache:
+            kept = self._bank.store.get_many([sample_id_of(self._job.job_id, index) for index in missing])
+            self._sounds |= {index: sample for index, sample in zip(missing, kept, strict=True) if sample}
+            return {index: None for index in missing if index not in self._sounds}, []
+        mine: dict[int, Claim | None] = {}
+        held = []
+        for index in missing:
+            self._progress.check()
+            claim = self._claim(self._asks[index].fingerprint(maker.weights_sha256))
+            if claim.sample_id is not None:
+                with suppress(SoundNotFound):  # removed since: the next round claims it
+                    self._sounds[index] = self._bank.store.get(claim.sample_id)
+            elif claim.job_id == self._job.job_id:
+                mine[index] = claim
+            else:
+                held.append(claim)
+        return mine, held
+
+    def _claim(self, fingerprint: str) -> Claim:
+        """The claim to a sound: this job's, if nobody who is alive has it."""
+        claims, job_id = self._bank.store.claims, self._job.job_id
+        claim = claims.claim(fingerprint, job_id)
+        if claim.sample_id is None and claim.job_id != job_id and not self._is_alive(claim.job_id):
+            with suppress(RowChanged):
+                return claims.take_over(claim, job_id)
+        return claim
+
+    def _is_alive(self, job_id: str) -> bool:
+        try:
+            return not self._bank.jobs.get(job_id).status.ended
+        except JobNotFound:
+            return False
+
+    def _make(self, renderer: NoteRenderer, maker: SoundMaker, mine: dict[int, Claim | None]) -> None:
+        places = list(mine)
+        seeds = [self._seed(index) for index in places]
+        notes = [self._asks[index].note(seed) for index, seed in zip(places, seeds, strict=True)]
+        rendered = _generator(renderer.render(notes, self._step(len(places))))
+        with WriteBehind(_FILES_BEHIND, _THREADS) as files, closing(rendered) as takes:
+            for take in takes:
+                index, seed = places[take.note], seeds[take.note]
+                files.submit(partial(self._keep, index, take, renderer.sample_rate, maker, seed, mine[index]))
+                self._link(_LINKED_TOGETHER)
+
+    def _keep(
+        self, index: int, take: Take, sample_rate: int, maker: SoundMaker, seed: int, claim: Claim | None
+    ) -> None:
+        ask = self._asks[index]
+        finished = finish(
+            take.samples, sample_rate, self._request.effects, seconds=ask.duration_seconds,
+            frequency_hz=ask.frequency_hz,
+        )  # fmt: skip
+        self._progress.confirm_lease()
+        provenance = Provenance(seed, take.tries, round(take.correction_cents, 2))
+        self._sounds[index] = self._keeper.keep(index, ask, finished, maker, provenance, claim)
+
+    def _seed(self, index: int) -> int:
+        """A new take has a seed of its own; any other the one that its request comes to."""
+        drawn = self._job.request["take_seed"]
+        named = self._request.random_seed
+        return self._asks[index].seed() if drawn is None or named is not None else drawn + index
+
+    def _step(self, playing: int) -> Callable[[float], None]:
+        total = len(self._asks)
+        before = total - playing
+
+        def step(share: float) -> None:
+            done = before + share * playing
+            self._progress.report(done / total, "playing", f"{int(done)} of {total} notes")
+
+        return step
+
+    def _release(self, mine: dict[int, Claim | None]) -> None:
+        for index, claim in mine.items():
+            if claim is not None and index not in self._sounds:
+                with suppress(StorageError):  # it is a claim of a job that ends, which counts for nothing
+                    self._bank.store.claims.release(claim)
+
+    # Deriving
+
+    def _derive(self) -> bool:
+        """Make the sound from its nearest; false if that is gone by now."""
+        [ask] = self._asks
+        source = Derivation.model_validate(self._job.request["derive_from"])
+        try:
+            parent = self._bank.store.get(source.sample_id)
+            content = b"".join(self._bank.blobs.read(SAMPLES, parent.blob))
+        except (BlobNotFound, SoundNotFound):
+            return False
+        claim = self._claim(ask.fingerprint(parent.made_by.weights_sha256, derived=True))
+        if claim.sample_id is not None:
+            self._sounds[0] = self._bank.store.get(claim.sample_id)
+        elif claim.job_id != self._job.job_id:
+            raise MadeElsewhere(f"job {claim.job_id} is deriving the same sound right now")
+        else:
+            self._shift(ask, parent, source, content, claim)
+        return True
+
+    def _shift(self, ask: Ask, parent: Sample, source: Derivation, content: bytes, claim: Claim) -> None:
+        self._progress.report(0.1, "deriving", f"shifting a sound by {source.shift_semitones:+.2f} semitones")
+        samples, sample_rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
+        shifted = shift(samples.T, sample_rate, source.shift_semitones, round(ask.duration_seconds * sample_rate))
+        finished = finish(
+            shifted, sample_rate, self._request.effects, seconds=ask.duration_seconds, frequency_hz=ask.frequency_hz
+        )
+        self._progress.confirm_lease()
+        provenance = Provenance(parent.random_seed, derived_from=source)
+        self._sounds[0] = self._keeper.keep(0, ask, finished, parent.made_by, provenance, claim)
+
+    # What came of it
+
+    def _link(self, at_least: int) -> None:
+        """Have the batch name its sounds, so that they can be had while others are being made."""
+        if self._job.kind is not JobKind.SOUND_BATCH:
+            return
+        new = {index: sample.sample_id for index, sample in self._sounds.copy().items() if index not in self._linked}
+        if len(new) >= at_least:
+            self._bank.store.link(self._job.job_id, new)
+            self._linked |= new.keys()
+            self._progress.measured(self._result())
+
+    def _result(self) -> dict[str, Any]:
+        made = sum(sample.job_id == self._job.job_id for sample in self._sounds.copy().values())
+        if self._job.kind is JobKind.SOUND_BATCH:
+            return {"total": len(self._asks), "made": made, "found": len(self._sounds) - made}
+        [sample] = self._sounds.values()
+        return (self._job.result or {}) | sound_result(sample, cached=made == 0)
+
+
+def _generator(takes: Iterator[Take]) -> Generator[Take, None, None]:
+    """The takes, closed with this generator whatever kind of iterator they are."""
+    yield from takes
