@@ -7,7 +7,8 @@ from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.fields import FieldInfo
 
 from core.errors import FieldError, InvalidRequest
 from core.soundbank.sfz import midi_velocity
@@ -26,6 +27,17 @@ _MOST_POSITIONS = _MOST_STRINGS * (_MOST_FRETS + 1)
 _USUAL_VELOCITIES = (0.8,)
 
 _Named = TypeVar("_Named", bound=Hashable)
+
+
+def _at_most(count: int) -> tuple[BeforeValidator, FieldInfo]:
+    """Not max_length: it would look at every one of a million entries first, and complain about each."""
+
+    def check(values: object) -> object:
+        if isinstance(values, list | tuple) and len(values) > count:
+            raise ValueError(f"must name at most {count}, not {len(values)}")
+        return values
+
+    return BeforeValidator(check), Field(json_schema_extra={"maxItems": count})
 
 
 def _each_once(values: tuple[_Named, ...]) -> tuple[_Named, ...]:
@@ -54,17 +66,19 @@ def _known_scale(name: str) -> str:
     return name
 
 
+_EACH_ONCE = (AfterValidator(_each_once), Field(json_schema_extra={"uniqueItems": True}))
+
 String = Annotated[int, Between(1, _MOST_STRINGS, "")]
 Fret = Annotated[int, Between(0, _MOST_FRETS, "")]
 Strings = Annotated[
     tuple[String, ...],
-    Field(max_length=_MOST_STRINGS, json_schema_extra={"uniqueItems": True}),
+    *_at_most(_MOST_STRINGS),
     *NOT_EMPTY,
-    AfterValidator(_each_once),
+    *_EACH_ONCE,
 ]
 Velocities = Annotated[
     tuple[Annotated[float, Between(0, 1, "")], ...],
-    Field(max_length=MOST_LAYERS),
+    *_at_most(MOST_LAYERS),
     *NOT_EMPTY,
     AfterValidator(_told_apart),
     default(_USUAL_VELOCITIES),
@@ -85,9 +99,9 @@ class Position(_Part):
 
 Positions = Annotated[
     tuple[Position, ...],
-    Field(max_length=_MOST_POSITIONS, json_schema_extra={"uniqueItems": True}),
+    *_at_most(_MOST_POSITIONS),
     *NOT_EMPTY,
-    AfterValidator(_each_once),
+    *_EACH_ONCE,
 ]
 
 

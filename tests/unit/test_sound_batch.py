@@ -123,7 +123,9 @@ def test_the_notes_are_chosen_in_exactly_one_way(ways: dict[str, Any]) -> None:
     [
         ({"notes": []}, "/notes", "must name at least one"),
         ({"notes": [NOTE, NOTE]}, "/notes", "each may be named once; string=1 fret=0 comes again"),
-        ({"notes": [NOTE] * 1_000_000}, "/notes", "at most 150 items"),
+        ({"notes": [NOTE] * 1_000_000}, "/notes", "must name at most 150, not 1000000"),
+        ({"notes": ["?"] * 1000}, "/notes", "must name at most 150, not 1000"),
+        ({"region": REGION | {"strings": [7] * 1000}}, "/region/strings", "must name at most 6, not 1000"),
         ({"notes": [{"string": 0, "fret": 0}]}, "/notes/0/string", "must be 1 to 6, not 0"),
         ({"notes": [{"string": 1, "fret": -1}]}, "/notes/0/fret", "must be 0 to 24, not -1"),
         ({"notes": [NOTE | {"finger": 1}]}, "/notes/0/finger", "not permitted"),
@@ -140,7 +142,7 @@ def test_the_notes_are_chosen_in_exactly_one_way(ways: dict[str, Any]) -> None:
         ({"region": REGION, "velocities": [float("nan")]}, "/velocities/0", "must be 0 to 1, not nan"),
         ({"region": REGION, "velocities": [0.5, 0.5]}, "/velocities", "0.5 and 0.5 are the same"),
         ({"region": REGION, "velocities": [0.8, 0.801]}, "/velocities", "0.8 and 0.801 are the same"),
-        ({"region": REGION, "velocities": [n / 20 for n in range(17)]}, "/velocities", "at most 16 items"),
+        ({"region": REGION, "velocities": [n / 20 for n in range(17)]}, "/velocities", "must name at most 16, not 17"),
     ],
 )
 def test_what_does_not_fit_is_refused_at_its_place(fields: dict[str, Any], pointer: str, message: str) -> None:
@@ -187,4 +189,11 @@ def test_the_schema_says_what_is_allowed() -> None:
     schema = NoteSelection.model_json_schema()
     assert schema["$defs"]["Position"]["properties"]["fret"]["maximum"] == 24
     assert schema["$defs"]["Scale"]["properties"]["name"]["enum"] == list(SCALES)
-    assert schema["properties"]["velocities"]["maxItems"] == 16
+    strings, notes, velocities = (
+        schema["$defs"]["Region"]["properties"]["strings"]["anyOf"][0],
+        schema["properties"]["notes"]["anyOf"][0],
+        schema["properties"]["velocities"],
+    )
+    assert (strings["minItems"], strings["maxItems"], strings["uniqueItems"]) == (1, 6, True)
+    assert (notes["minItems"], notes["maxItems"], notes["uniqueItems"]) == (1, 150, True)
+    assert (velocities["minItems"], velocities["maxItems"]) == (1, 16)
