@@ -7,6 +7,7 @@ square of the frequency, so a room's decay time at f is ``decay / (1 + (f / damp
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _LENGTH = 4 / 3
 """Of the response, in decay times: it ends 80 dB down."""
 _SEED = 1979  # any would do: the same room each time
+_BANDS_PER_OCTAVE = 3
 _PARTITION_FRAMES = 2**14
 _RESPONSES_KEPT = 2
 
@@ -37,22 +39,24 @@ def impulse_response(
     spectrum = np.fft.rfft(noise)
     time = np.arange(frames) / sample_rate
     response = np.zeros((channels, frames))
-    for frequency_hz, weights in _octaves(np.fft.rfftfreq(frames, 1 / sample_rate), damping_hz):
+    for frequency_hz, weights in _bands(np.fft.rfftfreq(frames, 1 / sample_rate), damping_hz):
         decay = decay_seconds / (1 + (frequency_hz / damping_hz) ** 2)
         response += np.fft.irfft(spectrum * weights, frames) * 10 ** (-3 * time / decay)
     response /= np.sqrt(np.sum(response**2, axis=1, keepdims=True))
     return np.pad(response, ((0, 0), (round(pre_delay_seconds * sample_rate), 0))).astype(np.float32)
 
 
-def _octaves(frequencies_hz: NDArray[np.floating], damping_hz: float) -> list[tuple[float, NDArray[np.floating]]]:
-    """Bands an octave apart, by their middle, that fade into each other and together let everything pass.
+def _bands(frequencies_hz: NDArray[np.floating], damping_hz: float) -> list[tuple[float, NDArray[np.floating]]]:
+    """Bands a third of an octave apart, by their middle, that fade into each other and together let everything pass.
 
     They begin three octaves below the damping's frequency: whatever is lower decays at the same pace to within 2 %.
     """
     lowest_hz = damping_hz / 8
-    count = max(int(np.ceil(np.log2(max(frequencies_hz[-1] / lowest_hz, 1)))), 1) + 1
-    octave = np.clip(np.log2(np.maximum(frequencies_hz, 1e-3) / lowest_hz), 0, count - 1)
-    return [(lowest_hz * 2.0**band, np.clip(1 - np.abs(octave - band), 0, 1)) for band in range(count)]
+    count = math.ceil(_BANDS_PER_OCTAVE * max(math.log2(frequencies_hz[-1] / lowest_hz), 0)) + 1
+    heard_hz = np.maximum(frequencies_hz, lowest_hz)
+    position = np.minimum(_BANDS_PER_OCTAVE * np.log2(heard_hz / lowest_hz), count - 1)
+    middles_hz = lowest_hz * 2 ** (np.arange(count) / _BANDS_PER_OCTAVE)
+    return [(middle, np.clip(1 - np.abs(position - band), 0, 1)) for band, middle in enumerate(middles_hz)]
 
 
 class Convolver:
