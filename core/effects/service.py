@@ -1,0 +1,69 @@
+"""Takes in files to apply effects to: sent along, uploaded, a blob, what another job made, or a sound of the bank."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from core.effects.planner import EffectsPlanner, check_against
+from core.effects.request import EffectsOptions, EffectsRequest
+from core.errors import FieldError, InvalidRequest, SoundNotFound
+from core.files.source import Source
+from core.files.sources import Sources
+from core.jobs.model import Job, JobStatus
+from core.jobs.service import JobService
+from core.soundbank.sample import SAMPLES
+from core.validation import fingerprint
+
+
+@dataclass(frozen=True)
+class EffectsService:
+    """Plans such jobs. The source is looked at first, so that nothing is queued that cannot be worked on."""
+
+    planner: EffectsPlanner
+    sources: Sources
+    jobs: JobService
+
+    def of_stored(self, request: EffectsRequest, *, job_id: str) -> Job:
+        """The job for a source that is in storage.
+
+        Raises ``InvalidRequest``, ``LicenceRefused``, ``SourceNotFound``, ``SoundNotFound``, ``UploadNotFound``,
+        ``UploadIncomplete``, ``JobNotFound``, ``FileNotFound``, ``FilesExpired`` or ``AudioError``.
+        """
+        options = request.options()
+        self.planner.check(options)
+        source = self._find(request)
+        audio = self.sources.look_at(source)
+        return self.planner.plan(options, source, audio, job_id=job_id, fingerprint=fingerprint(request))
+
+    def of_file(self, options: EffectsOptions, file: BinaryIO, filename: str, sha256: str, *, job_id: str) -> Job:
+        """The job for a source that came with the request; it is kept in storage as long as the job's file.
+
+        Raises ``InvalidRequest``, ``LicenceRefused`` or ``AudioError``.
+        """
+        self.planner.check(options)
+        audio = self.sources.probe(file, filename)
+        check_against(options, audio)
+        source = self.sources.keep(file, filename, sha256, job_id=job_id, seconds=self.planner.input_seconds(options))
+        job = self.planner.plan(options, source, audio, job_id=job_id, fingerprint=f"{fingerprint(options)}:{sha256}")
+        return job.evolve(input_folder=source.name.rpartition("/")[0] + "/")
+
+    def _find(self, request: EffectsRequest) -> Source:
+        if request.upload_id is not None:
+            return self.sources.upload(request.upload_id)
+        if request.blob is not None:
+            return self.sources.blob(request.blob)
+        if request.sample_id is not None:
+            return self._sound(request.sample_id)
+        job = self.jobs.get(request.job_id or "")
+        output = self.jobs.output(job, request.file or "")
+        if job.status is not JobStatus.COMPLETED:
+            detail = f"job {job.job_id} is {job.status}; the files of a completed job can be used"
+            raise InvalidRequest([FieldError("/job_id", detail)])
+        return self.sources.output(job, output)
+
+    def _sound(self, sample_id: str) -> Source:
+        found = self.sources.blobs.properties(SAMPLES, f"{sample_id}.wav")
+        if found is None:
+            raise SoundNotFound(f"there is no sound {sample_id}")
+        return Source.of(SAMPLES, found)
