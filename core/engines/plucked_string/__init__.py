@@ -1,0 +1,1 @@
+"""The default engine of single notes: plucked strings as sums of their modes, with numpy alone."""

@@ -1,0 +1,96 @@
+"""What the tests of the plucked strings listen with; nothing here is taken from the engine."""
+
+from collections.abc import Collection
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.engines.plucked_string.engine import PluckedStringEngine
+from core.ports import NoteRequest
+from core.theory.fretboard import INSTRUMENTS
+from core.theory.notes import cents_between
+from core.theory.techniques import Articulation, canonical, cents_at, settled
+
+SAMPLE_RATE = 44100
+
+Audio = NDArray[np.float32]
+Mono = NDArray[np.float64]
+
+
+def note(
+    instrument: str = "acoustic_guitar",
+    string: int = 3,
+    fret: int = 5,
+    techniques: Collection[str] = (),
+    seconds: float = 2.0,
+    velocity: float = 0.7,
+    tuning: str = "standard",
+    style: str = "",
+    seed: int = 1,
+    **details: float,
+) -> NoteRequest:
+    """A request with the details of its techniques settled, as the service sends it."""
+    chosen = canonical(techniques)
+    open_pitch = INSTRUMENTS[instrument].open_pitches(tuning)[-string]
+    articulation = settled(Articulation.model_validate(details), chosen, fret, seconds)
+    return NoteRequest(instrument, string, fret, open_pitch, velocity, chosen, articulation, seconds, style, seed)
+
+
+def played(request: NoteRequest) -> Audio:
+    """The note, ``[2, T]``."""
+    [take] = PluckedStringEngine().render([request], lambda share: None)
+    return take.samples
+
+
+def mono(request: NoteRequest) -> Mono:
+    return played(request).mean(axis=0, dtype=np.float64)
+
+
+def excerpt(sound: Mono, start_seconds: float, stop_seconds: float) -> Mono:
+    return sound[round(start_seconds * SAMPLE_RATE) : round(stop_seconds * SAMPLE_RATE)]
+
+
+def spectrum(sound: Mono, resolution_hz: float = 0.5) -> tuple[Mono, Mono]:
+    """Frequencies and magnitudes, zero-padded to the resolution, with side lobes below −90 dB (Blackman–Harris)."""
+    length = max(len(sound), round(SAMPLE_RATE / resolution_hz))
+    turn = 2 * np.pi * np.arange(len(sound)) / len(sound)
+    window = 0.35875 - 0.48829 * np.cos(turn) + 0.14128 * np.cos(2 * turn) - 0.01168 * np.cos(3 * turn)
+    return np.fft.rfftfreq(length, 1 / SAMPLE_RATE), np.abs(np.fft.rfft(sound * window, length))
+
+
+def partial_hz(sound: Mono, near_hz: float) -> float:
+    """The frequency of the one partial about ``near_hz``: how far its phase turns between two overlapping windows."""
+    length = len(sound) * 3 // 4
+    apart = len(sound) - length
+    ear = np.hanning(length) * np.exp(-2j * np.pi * near_hz / SAMPLE_RATE * np.arange(length))
+    turned = np.vdot(sound[:length] @ ear, sound[apart:] @ ear)
+    advance = np.angle(turned * np.exp(-2j * np.pi * near_hz * apart / SAMPLE_RATE))
+    return float(near_hz + advance * SAMPLE_RATE / (2 * np.pi * apart))
+
+
+def deviations_cents(sound: Mono, request: NoteRequest, every_seconds: float = 0.005) -> tuple[Mono, Mono]:
+    """Times, and how far the fundamental lies from the asked curve at each.
+
+    The sound is turned back along the curve's own phase; what is still turning is the deviation.
+    """
+    seconds = np.arange(len(sound)) / SAMPLE_RATE
+    asked = np.array([cents_at(request.articulation, request.techniques, request.fret, time) for time in seconds])
+    fretted = request.sounding_hz or 0.0
+    rest = asked[-1] if "bend" in request.techniques and "vibrato" not in request.techniques else 0.0
+    hz = fretted * 2 ** ((asked - rest) / 1200)
+    still = sound * np.exp(-2j * np.pi * np.cumsum(hz) / SAMPLE_RATE)
+    length = round(4 * SAMPLE_RATE / hz.min())
+    window = np.hanning(length) / length
+    step = round(every_seconds * SAMPLE_RATE)
+    starts = np.arange(0, len(still) - length - step, step)
+    heard = np.array([still[start : start + length] @ window for start in starts])
+    later = np.array([still[start + step : start + step + length] @ window for start in starts])
+    off_hz = np.angle(later * heard.conj()) / (2 * np.pi * step / SAMPLE_RATE)
+    middle = starts + (length + step) // 2
+    return middle / SAMPLE_RATE, 1200 * np.log2(1 + off_hz / hz[middle])
+
+
+def deviation_cents(request: NoteRequest, start_seconds: float, stop_seconds: float) -> float:
+    """How far the fundamental of the note is from what was asked, within an excerpt of constant pitch."""
+    asked = request.sounding_hz or 0.0
+    return cents_between(partial_hz(excerpt(mono(request), start_seconds, stop_seconds), asked), asked)
