@@ -1,6 +1,6 @@
-"""The pitch of a single note.
+"""The pitch of a single note: measured, and changed.
 
-The period is found by autocorrelation, which a weak or missing first partial does not mislead (de Cheveigné & Kawahara,
+Its period is found by autocorrelation, which a weak or missing first partial does not mislead (de Cheveigné & Kawahara,
 "YIN, a fundamental frequency estimator for speech and music", 2002; McLeod & Wyvill, "A smarter way to find pitch",
 2005), taken through a window and divided by the window's own (Boersma, "Accurate short-term analysis of the fundamental
 frequency and the harmonics-to-noise ratio of a sampled sound", 1993). How fast the first partial's phase turns then
@@ -81,6 +81,17 @@ def measure_pitch(samples: Block, sample_rate: int, *, near_hz: float | None = N
         return None
     settled = loud[-_settled_frames(loud.size, found.period, sample_rate) :]
     return MeasuredPitch(_first_partial(settled, found) * sample_rate, found.clarity)
+
+
+def transposed(samples: Block, cents: float) -> Block:
+    """The sound ``[C, T]`` ``cents`` higher, and as much shorter: ``T / 2^(cents / 1200)`` frames, rounded.
+
+    What would pass half the sample rate is filtered out. Raises ``ImportError`` without soxr.
+    """
+    import soxr
+
+    moved: Block = soxr.resample(np.ascontiguousarray(samples.T, np.float32), 2 ** (cents / 1200), 1, "VHQ").T
+    return moved
 
 
 def _loud_part(mono: _Curve, sample_rate: int) -> _Curve:
