@@ -349,7 +349,8 @@ def test_what_no_sound_can_be_is_refused_with_the_field(fields: dict[str, Any], 
     [
         {"instrument": "banjo"}, {"string": 0}, {"string": 7}, {"fret": 25}, {"velocity": 1.5}, {"technique": ["tap"]},
         {"technique": []}, {"tags": []}, {"tags": ["Not Fit"]}, {"tags": ["a/b"]}, {"note_min": "H2"},
-        {"note_max": 128}, {"sort": "oldest"}, {"limit": 0}, {"limit": 101}, {"strng": 3}, {"velocity": float("nan")}, {"fret": 2.5},
+        {"note_max": 128}, {"sort": "oldest"}, {"limit": 0}, {"limit": 101}, {"strng": 3}, {"velocity": float("nan")},
+        {"fret": 2.5},
     ],
     ids=str,
 )  # fmt: skip
