@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from core.effects.planner import EffectsPlanner, check_against
 from core.effects.request import EffectsOptions, EffectsRequest
-from core.errors import FieldError, InvalidRequest, SoundNotFound
+from core.errors import FieldError, InvalidRequest, SourceNotFound
 from core.files.source import Source
 from core.files.sources import Sources
 from core.jobs.model import Job, JobStatus
 from core.jobs.service import JobService
-from core.soundbank.sample import SAMPLES
+from core.soundbank.sample import SAMPLES, Sample
 from core.validation import fingerprint
 
 
 @dataclass(frozen=True)
 class EffectsService:
-    """Plans such jobs. The source is looked at first, so that nothing is queued that cannot be worked on."""
+    """Plans such jobs. The source is looked at first, so that nothing is queued that cannot be worked on.
+
+    Attributes:
+        sound: the sound of this id in the bank; raises ``SoundNotFound``.
+    """
 
     planner: EffectsPlanner
     sources: Sources
     jobs: JobService
+    sound: Callable[[str], Sample]
 
     def of_stored(self, request: EffectsRequest, *, job_id: str) -> Job:
         """The job for a source that is in storage.
@@ -63,7 +69,8 @@ class EffectsService:
         return self.sources.output(job, output)
 
     def _sound(self, sample_id: str) -> Source:
-        found = self.sources.blobs.properties(SAMPLES, f"{sample_id}.wav")
+        sample = self.sound(sample_id)
+        found = self.sources.blobs.properties(SAMPLES, sample.blob)
         if found is None:
-            raise SoundNotFound(f"there is no sound {sample_id}")
-        return Source.of(SAMPLES, found)
+            raise SourceNotFound(f"the file of sound {sample_id} was removed")
+        return Source.of(SAMPLES, found, sha256=sample.sha256)
