@@ -24,7 +24,8 @@ _PLANES = ((0.7, 1.35, -0.2), (0.3, 0.6, 0.2))
 detuning in cents. The first is louder and gives its energy away sooner, so that a note decays fast and then slowly."""
 
 _PALM_PER_SECOND, _PALM_PER_KHZ = 10.0, 30.0
-_DEAD_PER_SECOND, _DEAD_PER_KHZ = 70.0, 60.0
+_DEAD_PER_SECOND, _DEAD_PER_KHZ = 70.0, 30.0
+_DEAD_PIECES, _DEAD_SPAN = 64, 32.0
 _PIVOT_HZ = 500.0
 _SCRAPE_SECONDS = 0.012
 
@@ -37,16 +38,23 @@ class Modes(NamedTuple):
 
 
 def held(partials: Partials, touch: Touch, tone: Tone, rng: np.random.Generator) -> Partials:
-    """The partials under a palm, which takes the high ones first, or under fingers, which leave none in its place."""
+    """The partials as the hands let them be: free, under a palm, which takes the high ones first, or broken up."""
+    if touch.dead:
+        return _broken(partials, rng)
     khz = partials.hz / 1000
     decay = partials.decay + tone.damping * (1 + khz)
     if touch.palm:
         decay = decay + _PALM_PER_SECOND + _PALM_PER_KHZ * khz
-    if not touch.dead:
-        return replace(partials, decay=decay)
-    apart = partials.hz[0]
-    scattered = partials.hz + apart * rng.uniform(-0.5, 0.5, partials.hz.size)
-    return replace(partials, hz=scattered, decay=decay + _DEAD_PER_SECOND + _DEAD_PER_KHZ * khz)
+    return replace(partials, decay=decay)
+
+
+def _broken(partials: Partials, rng: np.random.Generator) -> Partials:
+    """What fingers that rest on a string leave of it: pieces of any length, none of which lasts."""
+    lowest = partials.hz[0]
+    highest = min(_DEAD_SPAN * lowest, partials.hz[-1])
+    hz = np.sort(lowest * (highest / lowest) ** rng.random(_DEAD_PIECES))
+    # as if of the square root: pieces do not favour the low as a whole string does
+    return Partials(np.sqrt(hz / lowest), hz, _DEAD_PER_SECOND + _DEAD_PER_KHZ * hz / 1000)
 
 
 def planes(partials: Partials) -> Iterator[tuple[Poles, float]]:
@@ -63,7 +71,7 @@ def amplitudes(partials: Partials, touch: Touch, voice: Voice, tone: Tone, veloc
     sin(nπ · place) / n (Fletcher and Rossing). A hard touch has sharper corners than a soft one.
     """
     corner_hz = touch.softness * voice.softest_hz * (voice.hardest_hz / voice.softest_hz) ** velocity
-    rounded = 1 / np.sqrt(1 + (partials.hz / corner_hz) ** 4)
+    rounded = 1 / (1 + (partials.hz / corner_hz) ** 2)
     octaves = np.log2(np.maximum(partials.hz / _PIVOT_HZ, 1))
     coloured = 10 ** (tone.tilt_db * octaves / 20)
     amplitude: NDArray[np.float64] = touch.level * comb_at(partials, touch.place) / partials.number * rounded * coloured

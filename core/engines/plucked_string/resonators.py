@@ -33,20 +33,23 @@ class Body:
 
     Attributes:
         modes: the resonances.
-        direct: what is heard without them.
-        bright_hz: above it the board radiates less and less.
+        direct: what is heard without them, of partials between the two frequencies that follow.
+        small_hz: below it the board is too small to radiate by itself.
+        stiff_hz: above it the bridge moves less and less.
     """
 
     modes: Sequence[Mode]
     direct: float
-    bright_hz: float
+    small_hz: float
+    stiff_hz: float
     channels: int = 2
 
     def gains(self, poles: Poles, partials: Partials, length: float) -> Weights:
         """The transfer function at the partials' own complex frequencies."""
         own, residues = self._own()
         resonant = residues / (poles - own) + residues.conj() / (poles - own.conj())
-        return self._sides() @ resonant + self.direct / (1 + poles / (2 * np.pi * self.bright_hz))
+        small, stiff = 2 * np.pi * self.small_hz, 2 * np.pi * self.stiff_hz
+        return self._sides() @ resonant + self.direct * poles / (poles + small) * stiff / (poles + stiff)
 
     def knock(self, poles: Poles, weights: Weights) -> tuple[Poles, Weights]:
         """How the resonances answer the onset: what a forced vibration needs beside it to begin at rest."""

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from core.engines.plucked_string.instruments import Voice
     from core.ports import NoteRequest
 
-_HAMMERED_PLACE = 0.04
+_FINGERTIP = 0.12
+"""No finger excites a string nearer to its end than this, in shares of what sounds."""
 _TREMOLO_DRIFT = 1.15
 """Down and up strokes do not meet the string in quite the same place."""
 
@@ -26,7 +27,7 @@ class Touch:
         fret: where the string is stopped.
         order: into how many parts a finger on a node divides it; 1 if there is none.
         place: where it is excited, from the bridge, in shares of what sounds.
-        level: beside a plain pluck.
+        level: beside a plain pluck; negative the other way.
         softness: by how much the touch is softer than the velocity has it; a factor of frequency.
         scrape: whether pick or nail are heard.
         palm: whether the palm lies on it; ``dead``: whether the fingers touch it all over.
@@ -64,13 +65,12 @@ def strokes(note: NoteRequest, voice: Voice, drift: float) -> Iterator[Stroke]:
 
 
 def _plucked(note: NoteRequest, voice: Voice, drift: float) -> Touch:
-    """The first touch. A hand stays where it plucks while the other shortens the string, up to the string's middle."""
+    """The first touch. A hand stays where it plucks while the other shortens the string."""
     order, fret = 1, note.fret
     if "harmonic" in note.techniques:
         natural = natural_harmonic(note.fret)
         order, fret = natural or 2, 0 if natural else note.fret
-    usual = min(voice.place * drift * 2 ** (fret / 12), 0.5)
-    place = note.articulation.pick_position or usual
+    place = note.articulation.pick_position or voice.place * drift * 2 ** (fret / 12)
     return Touch(fret, order, place, palm="palm_mute" in note.techniques, dead="dead_note" in note.techniques)
 
 
@@ -82,14 +82,13 @@ def _slurred(note: NoteRequest, touch: Touch, total: int) -> Iterator[Stroke]:
     origin = note.articulation.from_fret or 0
     change = min(frames_of(note.articulation.start_seconds or 0.0), total)
     yield Stroke(0, change, replace(touch, fret=origin))
-    pulled = 1 - 2 ** ((note.fret - origin) / 12)
-    place = max(pulled, _HAMMERED_PLACE)
-    yield Stroke(change, total, replace(touch, place=place, level=0.6, softness=0.5, scrape=False))
+    place = max(1 - 2 ** ((note.fret - origin) / 12), _FINGERTIP)
+    yield Stroke(change, total, replace(touch, place=place, level=0.9, softness=0.3, scrape=False))
 
 
 def _tremolo(touch: Touch, rate_hz: float, total: int) -> Iterator[Stroke]:
-    """Strokes down and up by turns; those up are lighter."""
-    up = replace(touch, place=min(touch.place * _TREMOLO_DRIFT, 0.5), level=0.85)
+    """Strokes down and up by turns: those up are lighter, and draw the string aside the other way."""
+    up = replace(touch, place=touch.place * _TREMOLO_DRIFT, level=-0.9)
     period = SAMPLE_RATE / rate_hz
     starts = [round(index * period) for index in range(int(total / period) + 1)]
     for index, start in enumerate(starts):

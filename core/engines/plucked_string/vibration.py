@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from core.engines.plucked_string.tone import Tone
     from core.ports import NoteRequest
 
-_ONSET_SECONDS = 0.001
+_PICKED_SECONDS, _FINGERED_SECONDS = 0.001, 0.004
+"""How long it takes to let go of a string: with a pick or a nail, and with the flesh of a finger."""
 _LONGEST_KNOCK_SECONDS = 1.0
 
 
@@ -34,11 +35,13 @@ class Vibration:
         string: what is heard of it at the pitch where it rests, ``[C, T]``.
         slope: its derivative by the frame, ``[C, T]``; ``None`` if the pitch does not move.
         knock: what is heard beside it, of the body and of the touch, whatever the pitch does, ``[C, K]``.
+        onset_seconds: how long it takes to set in.
     """
 
     string: Sound
     slope: Sound | None
     knock: Sound
+    onset_seconds: float
 
     def heard(self, time: Clock | None, frames: int) -> Sound:
         """The first ``frames``, ``[C, frames]``, the string along its own ``time`` if there is one; begins at 0."""
@@ -48,7 +51,7 @@ class Vibration:
             sound = read(self.string, self.slope, time)
         knock = self.knock[:, :frames]
         sound[:, : knock.shape[1]] += knock
-        rise = fade_curve(frames_of(_ONSET_SECONDS))[:frames]
+        rise = fade_curve(frames_of(self.onset_seconds))[:frames]
         sound[:, : rise.size] *= rise
         return sound
 
@@ -76,7 +79,7 @@ def vibration(
     if touch.scrape:
         noise = scrape(rng)[: knock.shape[1]]
         knock[:, : noise.size] += noise * np.float32(voice.scrape * peak(sound))
-    return Vibration(sound, slope, knock)
+    return Vibration(sound, slope, knock, _PICKED_SECONDS if touch.scrape else _FINGERED_SECONDS)
 
 
 def _ring_and_slope(modes: Modes, frames: int) -> tuple[Sound, Sound]:
