@@ -48,22 +48,17 @@ class Counters:
 
         Args:
             loaded: the names of the models that this process keeps warm, by engine.
-            new_id: names the process in the table.
+            new_id: asked once, for the name of this process's row.
         """
-        self._rows, self._loaded, self._clock, self._new_id, self._timer = rows, loaded, clock, new_id, timer
+        self.process_id = new_id()
+        self._rows, self._loaded, self._clock, self._timer = rows, loaded, clock, timer
         self._lock = threading.Lock()  # of the counts, held for moments
         self._counts: Counts = Counter()
         self._changed = self._waiting = False
         self._writing = threading.Lock()  # of what follows, held while storage is asked
-        self._process_id = new_id()
         self._etag: str | None = None
         self._written: Counts = Counter()
         self._written_at: datetime | None = None
-
-    @property
-    def process_id(self) -> str:
-        """Names this process's row; a new one once the old row was folded."""
-        return self._process_id
 
     def announce(self, job: Job, *, replay: bool = False) -> None:
         """Count the job if it has just ended; take the progress of one that runs for a sign of life."""
@@ -126,9 +121,9 @@ class Counters:
             loaded = {engine: tuple(models) for engine, models in self._loaded().items()}
             row = ProcessRow(counts=document_of(counts), loaded=loaded, updated_at=now)
             try:
-                self._etag = self._rows.write(self._process_id, row, self._etag)
+                self._etag = self._rows.write(self.process_id, row, self._etag)
             except (RowExists, RowChanged):  # an earlier write went through, only the answer to it got lost
-                self._etag = self._rows.etag(self._process_id)
+                self._etag = self._rows.etag(self.process_id)
             except RowNotFound:
                 counts = self._begin_anew()
             else:
@@ -137,8 +132,7 @@ class Counters:
 
     def _begin_anew(self) -> Counts:
         """The row was folded: what it said is counted for ever, so a new row holds only what came after."""
-        self._process_id, self._etag = self._new_id(), None
+        self._etag = None
         with self._lock:
             self._counts = self._counts - self._written
-            self._written = Counter()
             return self._counts.copy()

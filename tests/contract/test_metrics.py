@@ -16,7 +16,7 @@ from core.jobs.messages import CALLBACKS, CPU_REQUESTS, CallbackMessage
 from core.jobs.model import Job
 from core.jobs.runner import Announcers
 from core.metrics.rows import MetricRows
-from core.ports import Table
+from core.ports import Replace, Table
 from core.storage.azure_tables import AzureTable
 from core.storage.memory import MemoryTable
 from tests.clock import Clock
@@ -123,6 +123,27 @@ def test_two_housekeepers_at_once_fold_each_row_once(new_process: NewProcess, ta
     assert first.metrics.fold() == 0
     assert folded_by_second == [3]
     assert first.ended_jobs() == 3
+
+
+@pytest.mark.parametrize("earlier", [0, 1])
+def test_a_fold_writes_over_nothing_that_another_one_has_retired(
+    new_process: NewProcess, table: Interrupted, clock: Clock, earlier: int
+) -> None:
+    process = new_process()
+    for _ in range(earlier):
+        count_jobs(new_process(), clock, 1)
+        clock.advance(DAY + 1)
+        process.metrics.fold()
+    count_jobs(new_process(), clock, 2)
+    clock.advance(DAY + 1)
+    document = (
+        '{"counts": {"jobs/generation/completed/synth": 100}, "loaded": {}, "updated_at": "2026-01-01T00:00:00Z"}'
+    )
+    table.before = lambda: table.table.commit("metrics", Replace("retired", document))
+    assert process.metrics.fold() == 0
+    assert process.ended_jobs() == 102
+    assert process.metrics.fold() == 1
+    assert process.ended_jobs() == 102
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -165,14 +166,26 @@ def test_deliveries_are_counted_by_their_outcome(process: Process) -> None:
     assert found == [2, 1, 1, 1, 1]
 
 
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """Threads take turns as often as they can, so that what is not guarded breaks."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("hasty_threads")
 def test_eight_threads_lose_no_count(process: Process, clock: Clock) -> None:
     job = ended_job(clock, worked=0.3)
+    together = threading.Barrier(8)
 
     def count() -> None:
-        for number in range(250):
+        together.wait()
+        for number in range(1000):
             process.counters.announce(job)
             process.counters.count_delivery(DeliveryStatus.DELIVERED)
-            if number % 50 == 0:
+            if number % 100 == 0:
                 process.counters.flush()
 
     threads = [threading.Thread(target=count) for _ in range(8)]
@@ -180,9 +193,9 @@ def test_eight_threads_lose_no_count(process: Process, clock: Clock) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert process.ended_jobs() == 2000
-    assert process.value("stemworks_deliveries_total", outcome="delivered") == 2000
-    assert process.value("stemworks_job_duration_seconds_sum", kind="generation") == 600
+    assert process.ended_jobs() == 8000
+    assert process.value("stemworks_deliveries_total", outcome="delivered") == 8000
+    assert process.value("stemworks_job_duration_seconds_sum", kind="generation") == 2400
 
 
 # Writing
@@ -199,6 +212,20 @@ def test_many_changes_are_one_write_a_few_seconds_later(process: Process, table:
     assert process.timers.waiting == []
     process.counters.announce(ended_job(clock))
     assert len(process.timers.waiting) == 1
+
+
+def test_of_two_writes_at_once_the_newer_one_stays(process: Process, table: Interrupted, clock: Clock) -> None:
+    def write_more() -> None:
+        process.counters.announce(ended_job(clock))
+        other.start()
+        other.join(0.2)  # it has to wait for the first
+
+    other = threading.Thread(target=process.counters.flush)
+    process.counters.announce(ended_job(clock))
+    table.before = write_more
+    process.counters.flush()
+    other.join()
+    assert [row["counts"]["jobs/generation/completed/synth"] for row in stored(table).values()] == [2]
 
 
 def test_nothing_is_written_while_nothing_changes(process: Process, table: Interrupted, clock: Clock) -> None:
@@ -224,12 +251,16 @@ def test_storage_that_fails_is_logged_and_never_in_the_works_way(
 
 
 def test_work_goes_on_where_no_thread_can_be_started(table: Interrupted, clock: Clock) -> None:
+    asked = []
+
     def no_more_threads(seconds: float, call: object) -> None:
+        asked.append(seconds)
         raise RuntimeError("can't start new thread")
 
     counters = Counters(MetricRows(table), dict, clock, lambda: "p", no_more_threads)
     counters.announce(ended_job(clock))
     counters.announce(ended_job(clock))
+    assert len(asked) == 2  # the next change tries again
     counters.flush()
     assert stored(table)["process:p"]["counts"]["jobs/generation/completed/synth"] == 2
 
