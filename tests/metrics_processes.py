@@ -44,7 +44,7 @@ class Process:
         self.timers = Timers()
         self.loaded: dict[str, dict[str, str | None]] = {}
         rows = MetricRows(table)
-        self.counters = Counters(rows, lambda: self.loaded, clock, lambda: f"{next(_numbers):08x}", self.timers)
+        self.counters = Counters(rows, f"{next(_numbers):08x}", lambda: self.loaded, clock, self.timers)
         engines: Any = _Loading(services.engines, lambda: self.loaded)
         self.metrics = Metrics(self.counters, rows, services.jobs.jobs, services.storage.queues, engines, clock)
 

@@ -39,18 +39,18 @@ class Counters:
     def __init__(
         self,
         rows: MetricRows,
+        process_id: str,
         loaded: Callable[[], Mapping[str, Iterable[str]]],
         clock: Clock,
-        new_id: Callable[[], str],
         timer: Timer = start_timer,
     ) -> None:
         """Count from zero.
 
         Args:
+            process_id: what no other process has; names its row.
             loaded: the names of the models that this process keeps warm, by engine.
-            new_id: asked once, for the name of this process's row.
         """
-        self.process_id = new_id()
+        self.process_id = process_id
         self._rows, self._loaded, self._clock, self._timer = rows, loaded, clock, timer
         self._lock = threading.Lock()  # of the counts, held for moments
         self._counts: Counts = Counter()

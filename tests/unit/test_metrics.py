@@ -257,7 +257,7 @@ def test_work_goes_on_where_no_thread_can_be_started(table: Interrupted, clock: 
         asked.append(seconds)
         raise RuntimeError("can't start new thread")
 
-    counters = Counters(MetricRows(table), dict, clock, lambda: "p", no_more_threads)
+    counters = Counters(MetricRows(table), "p", dict, clock, no_more_threads)
     counters.announce(ended_job(clock))
     counters.announce(ended_job(clock))
     assert len(asked) == 2  # the next change tries again
