@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 
+from core.effects.planner import EffectsPlanner
+from core.effects.service import EffectsService
+from core.effects.worker import EffectsWorker
 from core.engines.registry import EngineRegistry
 from core.errors import StorageError
 from core.files.sources import Sources, audio_probe
@@ -26,6 +29,9 @@ from core.jobs.planning import JobPlanner
 from core.jobs.runner import Announcers, JobRunner, Worker
 from core.jobs.service import JobService
 from core.jobs.store import JobStore
+from core.metrics.counters import Counters
+from core.metrics.rows import MetricRows
+from core.metrics.service import Metrics
 from core.ports import Blobs, Clock, Engines, Queues, Table
 from core.separation.inbox import INBOX, Inbox, InboxAnnouncer
 from core.separation.planner import SeparationPlanner
@@ -41,7 +47,7 @@ from core.webhooks.announcer import CallbackAnnouncer
 from core.webhooks.delivery import Deliveries
 from core.webhooks.sender import Sender
 
-TABLES = ("jobs", "deliveries", "deadletters", "idempotency", "uploads", "sounds")
+TABLES = ("jobs", "deliveries", "deadletters", "idempotency", "uploads", "sounds", "metrics")
 CONTAINERS = (AUDIO_FILES, UPLOADS, INBOX, SAMPLES)
 
 
@@ -66,6 +72,8 @@ class Services:
     generations: Generations
     separations: Separations
     sounds: Sounds
+    effects: EffectsService
+    metrics: Metrics
     uploads: Uploads
     inbox: Inbox
     runner: JobRunner
@@ -104,8 +112,10 @@ def build(
     """Wire the services over ``storage``; what is passed in takes the place of the real thing."""
     engines = engines or EngineRegistry(settings, storage.blobs)
     store = JobStore(storage.tables["jobs"])
+    metric_rows = MetricRows(storage.tables["metrics"])
+    counters = Counters(metric_rows, new_id(), engines.loaded, clock)
     announcer = Announcers(
-        (CallbackAnnouncer(storage.queues, settings), InboxAnnouncer(storage.blobs, settings.public_url))
+        (CallbackAnnouncer(storage.queues, settings), InboxAnnouncer(storage.blobs, settings.public_url), counters)
     )
     sound_table = storage.tables["sounds"]
     bank = SoundStore(sound_table)
@@ -115,6 +125,7 @@ def build(
         JobKind.SEPARATION: SeparationWorker(engines, storage.blobs, settings.longest_source_seconds),
         JobKind.SOUND: sound_worker,
         JobKind.SOUND_BATCH: sound_worker,
+        JobKind.EFFECTS: EffectsWorker(storage.blobs, settings.longest_source_seconds),
     }
     jobs = JobService(store, storage.queues, storage.blobs, announcer, clock, settings)
     runner = JobRunner(store, storage.queues, announcer, jobs.remove_files, workers, clock, settings)
@@ -125,6 +136,8 @@ def build(
     sources = Sources(storage.blobs, uploads, probe, settings)
     separations = Separations(SeparationPlanner(planner, draw_seed), sources)
     sounds = Sounds(SoundPlanner(planner, draw_seed), bank, sound_table, storage.blobs, jobs, clock)
+    effects = EffectsService(EffectsPlanner(planner), sources, jobs, sounds.get)
+    metrics = Metrics(counters, metric_rows, store, storage.queues, engines, clock)
     sender = Sender(timeout_seconds=settings.callback_timeout_seconds, allow_private=settings.allow_private_callbacks)
     return Services(
         settings=settings,
@@ -134,16 +147,31 @@ def build(
         generations=Generations(GenerationPlanner(planner, draw_seed), sources, jobs),
         separations=separations,
         sounds=sounds,
+        effects=effects,
+        metrics=metrics,
         uploads=uploads,
         inbox=Inbox(storage.blobs, separations, jobs),
         runner=runner,
         deliveries=Deliveries(
-            storage.tables["deliveries"], store, storage.queues, sender, clock, random.random, new_id, settings
+            storage.tables["deliveries"],
+            store,
+            storage.queues,
+            sender,
+            clock,
+            random.random,
+            new_id,
+            settings,
+            counters.count_delivery,
         ),
         dead_letters=DeadLetters(storage.tables["deadletters"], storage.queues, runner, clock),
         idempotency=idempotency,
         housekeeping=Housekeeping(
-            store, jobs, (uploads.expire, idempotency.expire, sounds.expire), storage.queues, clock, settings
+            store,
+            jobs,
+            (uploads.expire, idempotency.expire, sounds.expire, metrics.fold),
+            storage.queues,
+            clock,
+            settings,
         ),
         new_id=new_id,
         clock=clock,

@@ -68,10 +68,8 @@ class Attempt:
                 mine, held = self._shared_out(missing, maker)
                 if held and not mine:
                     raise MadeElsewhere(f"job {held[0].job_id} is making the same sound right now")
-                try:
+                if mine:
                     self._make(renderer, maker, mine)
-                finally:
-                    self._release(mine)
                 missing = [index for index in missing if index not in self._sounds]
 
     def _shared_out(self, missing: list[int], maker: SoundMaker) -> tuple[dict[int, Claim | None], list[Claim]]:
@@ -115,10 +113,17 @@ class Attempt:
         notes = [self._asks[index].note(seed) for index, seed in zip(places, seeds, strict=True)]
         rendered = _generator(renderer.render(notes, self._step(len(places))))
         with WriteBehind(_FILES_BEHIND, _THREADS) as files, closing(rendered) as takes:
-            for take in takes:
-                index, seed = places[take.note], seeds[take.note]
-                files.submit(partial(self._keep, index, take, renderer.sample_rate, maker, seed, mine[index]))
-                self._link(_LINKED_TOGETHER)
+            try:
+                for take in takes:
+                    index, seed = places[take.note], seeds[take.note]
+                    files.submit(partial(self._keep, index, take, renderer.sample_rate, maker, seed, mine[index]))
+                    self._link(_LINKED_TOGETHER)
+                files.wait()
+            except BaseException:
+                with suppress(Exception):  # whatever became of the others, a note that was played is worth keeping
+                    files.wait()
+                self._release(mine)
+                raise
 
     def _keep(
         self, index: int, take: Take, sample_rate: int, maker: SoundMaker, seed: int, claim: Claim | None

@@ -8,13 +8,10 @@ import numpy as np
 
 from core.audio.pitch import transposed
 from core.audio.waveform import fade_curve, peak, scale
+from core.soundbank.sample import LONGEST_SHIFT_SEMITONES
 
 if TYPE_CHECKING:
     from core.ports import Block
-
-LONGEST_SHIFT_SEMITONES = 12
-"""An octave halves or doubles what a body's resonances, the pick's noise and the decay have in Hz and seconds: farther
-away, a guitar is another instrument."""
 
 FADE_SECONDS = 0.03
 """How long the end takes to fade, or a quarter of what there is."""

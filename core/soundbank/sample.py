@@ -18,7 +18,8 @@ CHANNELS = 2
 """Of every file: what the first sound bank's clients know."""
 
 LONGEST_SHIFT_SEMITONES = 12
-"""How far a sound may be shifted to make another: beyond an octave its attack and body are too plainly another's."""
+"""How far a sound may be shifted to make another. An octave halves or doubles what a body's resonances, the pick's
+noise and the decay have in Hz and seconds: farther away, a guitar is another instrument."""
 
 
 class Pitch(Model):

@@ -101,8 +101,8 @@ class Sounds:
 
     def read(self, sample: Sample) -> Iterator[bytes]:
         """The file's content, its first piece read already. Raises ``SoundNotFound`` if it is not there."""
-        pieces = self.blobs.read(SAMPLES, sample.blob)
         try:
+            pieces = self.blobs.read(SAMPLES, sample.blob)
             first = next(pieces, b"")
         except BlobNotFound:
             raise SoundNotFound(f"the file of sound {sample.sample_id!r} was deleted") from None

@@ -15,7 +15,7 @@ from core import __version__
 from core.bootstrap import Services
 from core.settings import Settings
 from functions.http import dead_letters as dead_letters_routes
-from functions.http import errors, generations, jobs, separations, sounds, system, uploads, webhooks
+from functions.http import effects, errors, generations, jobs, metrics, separations, sounds, system, uploads, webhooks
 from functions.http.body_limit import BodyLimit
 from functions.http.dependencies import require_key
 from functions.http.forms import is_multipart
@@ -32,10 +32,10 @@ Every error is an RFC 9457 problem with a stable `type`, a `detail`, a `next_ste
 
 
 _ROUTERS = (
-    generations, separations, sounds, uploads, jobs, dead_letters_routes, webhooks, system, seed_generation,
-    seed_separation,
+    generations, separations, sounds, effects, uploads, jobs, dead_letters_routes, webhooks, system, metrics,
+    seed_generation, seed_separation,
 )  # fmt: skip
-_TAKE_FILES = frozenset({"/v1/generations", "/v1/separations", "/api/jobs"})
+_TAKE_FILES = frozenset({"/v1/generations", "/v1/separations", "/v1/effects", "/api/jobs"})
 
 
 def create_app(services: Callable[[], Services]) -> FastAPI:

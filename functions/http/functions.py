@@ -14,10 +14,12 @@ from functions.http.asgi import AsgiResponse, Request, Response
 ROUTES = {
     "dead_letters_api": "v1/dead-letters/{*rest}",
     "docs": "docs/{*rest}",
+    "effects_api": "v1/effects",
     "engines_api": "v1/engines",
     "generations_api": "v1/generations",
     "healthz": "healthz",
     "jobs_api": "v1/jobs/{*rest}",
+    "metrics": "metrics",
     "openapi": "openapi.json",
     "readyz": "readyz",
     "seed_generate": "generate",
