@@ -29,6 +29,7 @@ from core.settings import Settings
 from core.storage.memory import MemoryTable
 from core.webhooks.retry import DeliveryStatus
 from functions.http import errors
+from functions.http.app import create_app
 from functions.http.metrics import router
 from tests.clock import Clock
 from tests.metrics_processes import Interrupted, Process, ended_job, sample, samples, stored
@@ -57,18 +58,21 @@ def process(services: Services, table: Interrupted, clock: Clock) -> Process:
     return Process(services, table, clock)
 
 
+def call(app: FastAPI, headers: dict[str, str] | None = None) -> httpx.Response:
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.get("/metrics", headers=headers)
+
+    return asyncio.run(send())
+
+
 def get_metrics(metrics: Metrics, accept: str = "") -> httpx.Response:
     app = FastAPI()
     errors.install(app)
     app.include_router(router)
     app.state.services = lambda: SimpleNamespace(metrics=metrics)
-
-    async def send() -> httpx.Response:
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            return await client.get("/metrics", headers={"Accept": accept})
-
-    return asyncio.run(send())
+    return call(app, {"Accept": accept})
 
 
 def refuse() -> None:
@@ -391,11 +395,17 @@ def test_a_scrape_while_storage_is_down_is_refused_as_other_routes_refuse(
     assert process.ended_jobs() == changed
 
 
+def test_the_app_answers_who_has_a_key(clock: Clock) -> None:
+    services = build(Settings.read({"API_KEYS": "secret"}), memory_storage(), clock=clock)
+    services.metrics.counters.announce(ended_job(clock))
+    assert call(create_app(lambda: services)).status_code == 401
+    answer = call(create_app(lambda: services), {"x-api-key": "secret"})
+    counted = sample("stemworks_jobs_total", kind="generation", status="completed", engine="synth")
+    assert samples(answer.content)[counted] == 1
+
+
 def test_a_process_that_nobody_scrapes_never_imports_the_library() -> None:
-    program = (
-        "import sys; import functions.http.metrics, core.metrics.service, core.webhooks.delivery;"
-        "print('prometheus_client' in sys.modules)"
-    )
+    program = "import sys; import functions.http.app, core.bootstrap;print('prometheus_client' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 
