@@ -1,7 +1,8 @@
-"""One attempt at an effects job: go through the source once to learn length and peak, and once more to write the file.
+"""One attempt at an effects job: what comes of the effects is measured first, and written then.
 
-The file's header says how long it is, and one gain keeps it below full scale; both are known at the end alone. The
-source may last hours, so what was made is not kept until then: it is made again, which takes time, but no space.
+The file's header says how long it is, and one gain keeps it below full scale; both are known at the end alone. Until
+then the samples wait in a temporary file, as long as they are few enough; those of hours are made a second time
+instead, which takes time, but no space.
 """
 
 from __future__ import annotations
@@ -11,12 +12,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from core.audio.decode import decode
 from core.audio.effects.chain import apply_effects
 from core.audio.formats import OUTPUT_FORMATS
-from core.audio.waveform import gain_to_db, peak
+from core.audio.spool import Spool
+from core.audio.waveform import gain_to_db, peak, scale
 from core.effects.file import ProcessedFile
 from core.effects.request import EffectsOptions
 from core.files.background import ReadAhead, WriteBehind
@@ -31,7 +31,10 @@ from core.separation.delivering import CEILING
 if TYPE_CHECKING:
     from core.ports import Block
 
-_MEASURED = 0.4  # how far the job is after the first time, of 1
+MOST_KEPT_BYTES = 256 * 2**20
+"""Of samples that wait: about 12 minutes of stereo at 44.1 kHz."""
+
+_MEASURED = 0.6  # how far the job is then, of 1
 _BLOCKS_AHEAD = 4  # of about a second each: enough to decode while the effects compute
 _UPLOADS_BEHIND = 4
 _UPLOAD_THREADS = 2
@@ -39,10 +42,11 @@ _UPLOAD_THREADS = 2
 
 @dataclass(frozen=True)
 class Measured:
-    """What comes of the effects: its length, and its largest sample."""
+    """What comes of the effects: its length, its largest sample, and whether all of it waits in the spool."""
 
     frames: int
     peak: float
+    kept: bool
 
 
 class Attempt:
@@ -60,29 +64,50 @@ class Attempt:
 
     def run(self) -> None:
         """Make the file. Raises ``AudioError``, ``SourceChanged``, ``SourceNotFound`` or what stops an attempt."""
-        measured = self._measure()
-        clips = OUTPUT_FORMATS[self._options.format].clips
-        gain = min(1.0, CEILING / measured.peak) if clips and measured.peak > 0 else 1.0
-        self._progress.produced(self._write(measured.frames, gain))
+        with Spool(self._audio.channels) as spool:
+            measured = self._measure(spool)
+            clips = OUTPUT_FORMATS[self._options.format].clips
+            gain = min(1.0, CEILING / measured.peak) if clips and measured.peak > 0 else 1.0
+            with closing(self._levelled(spool, measured, gain)) as blocks:
+                output = self._write(blocks, measured.frames)
+        self._progress.produced(output)
         self._progress.measured(self._result(measured, gain))
 
-    def _measure(self) -> Measured:
-        frames, loudest = 0, 0.0
-        expected_seconds = self._audio.duration_seconds or self._longest_seconds
-        with closing(self._processed(0, _MEASURED, "measuring", expected_seconds)) as blocks:
+    def _measure(self, spool: Spool) -> Measured:
+        """Go through all of it once; ``spool`` takes it in as long as it is not too much."""
+        frames, loudest, kept = 0, 0.0, True
+        seconds = (self._audio.duration_seconds or self._longest_seconds) + self._options.tail_seconds
+        expected_frames = seconds * self._audio.sample_rate
+        with closing(self._processed()) as blocks:
             for block in blocks:
+                share = min(frames / expected_frames, 1.0)
+                self._progress.report(_MEASURED * share, "processing", self._done(frames))
                 frames += block.shape[1]
                 loudest = max(loudest, peak(block))
-        return Measured(frames, loudest)
+                if kept and frames * block.shape[0] * block.itemsize > MOST_KEPT_BYTES:
+                    kept = False
+                    spool.close()
+                if kept:
+                    spool.append(block)
+        return Measured(frames, loudest, kept)
 
-    def _write(self, frames: int, gain: float) -> Output:
-        expected_seconds = frames / self._audio.sample_rate - self._options.tail_seconds
+    def _levelled(self, spool: Spool, measured: Measured, gain: float) -> Generator[Block, None, None]:
+        if measured.kept:
+            yield from spool.blocks(gain)
+            return
+        with closing(self._processed()) as blocks:
+            for block in blocks:
+                yield scale(block, gain)
+
+    def _write(self, blocks: Iterable[Block], frames: int) -> Output:
         with WriteBehind(_UPLOADS_BEHIND, _UPLOAD_THREADS) as uploads:
             file = ProcessedFile(self._blobs, self._job, self._options.format, self._audio, frames, uploads.submit)
             try:
-                with closing(self._processed(_MEASURED, 1, "storing", expected_seconds)) as blocks:
-                    for block in blocks:
-                        file.write(block * np.float32(gain))
+                done = 0
+                for block in blocks:
+                    self._progress.report(_MEASURED + (1 - _MEASURED) * done / frames, "storing", self._done(done))
+                    file.write(block)
+                    done += block.shape[1]
                 file.close()
                 uploads.wait()
                 self._progress.confirm()
@@ -91,22 +116,13 @@ class Attempt:
                 raise
             return file.commit()
 
-    def _processed(self, start: float, end: float, stage: str, expected_seconds: float) -> Generator[Block, None, None]:
-        """The source with its effects; meanwhile the job goes from ``start`` to ``end``."""
-        with ReadAhead(self._decoded, _BLOCKS_AHEAD) as decoded:
-            heard = self._reported(decoded, start, end, stage, expected_seconds)
-            options, audio = self._options, self._audio
-            yield from apply_effects(options.effects, heard, audio.sample_rate, audio.channels, options.tail_seconds)
+    def _done(self, frames: int) -> str:
+        return f"{frames / self._audio.sample_rate:.0f} s done"
 
-    def _reported(
-        self, blocks: Iterable[Block], start: float, end: float, stage: str, expected_seconds: float
-    ) -> Iterator[Block]:
-        seconds = 0.0
-        for block in blocks:
-            share = min(seconds / expected_seconds, 1.0)
-            self._progress.report(start + (end - start) * share, stage, f"{seconds:.0f} s of the source done")
-            yield block
-            seconds += block.shape[1] / self._audio.sample_rate
+    def _processed(self) -> Generator[Block, None, None]:
+        options, audio = self._options, self._audio
+        with ReadAhead(self._decoded, _BLOCKS_AHEAD) as decoded:
+            yield from apply_effects(options.effects, decoded, audio.sample_rate, audio.channels, options.tail_seconds)
 
     def _decoded(self) -> Iterator[Block]:
         file = BlobReader(self._blobs, self._source)

@@ -311,6 +311,17 @@ def test_a_second_attempt_makes_the_same_file(services: Wired) -> None:
     assert content_of(services, again) == content_of(services, job)
 
 
+def test_what_is_too_long_to_wait_is_made_again_and_comes_out_the_same(
+    services: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loud = {"type": "equalizer", "bands": [{"type": "low_shelf", "frequency_hz": 500, "gain_db": 18}]}
+    kept = send_file(services, encoded(song(4.0)), loud, REVERB)
+    monkeypatch.setattr("core.effects.attempt.MOST_KEPT_BYTES", 2 * SAMPLE_RATE * 8)
+    made_again = send_file(services, encoded(song(4.0)), loud, REVERB)
+    assert (made_again.status, made_again.result) == (JobStatus.COMPLETED, kept.result)
+    assert content_of(services, made_again) == content_of(services, kept)
+
+
 def test_of_an_attempt_that_fails_nothing_can_be_seen_and_the_next_one_succeeds(
     services: Wired, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -364,7 +375,7 @@ def test_progress_goes_through_both_stages(services: Wired, monkeypatch: pytest.
     send_file(services, encoded(song(4.0)), LOWPASS)
     shares = [share for share, _ in seen]
     assert shares == sorted(shares)
-    assert [*dict.fromkeys(stage for _, stage in seen)] == ["measuring", "storing"]
+    assert [*dict.fromkeys(stage for _, stage in seen)] == ["processing", "storing"]
     assert shares[0] == 0
     assert 0.7 < shares[-1] <= 1
 

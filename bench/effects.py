@@ -1,0 +1,199 @@
+"""How fast effects are, and how much memory a job of them takes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import cache
+from itertools import chain as chain_of
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from bench.report import Goal, Section, Table
+from bench.spectral import LOOP_SECONDS, LoopedMixture
+from core.audio.decode import decode
+from core.audio.effects.chain import apply_effects
+from core.audio.effects.request import EffectChain
+from core.audio.stream import AudioInfo
+from core.audio.wav import wav_header, wav_samples, wav_size_bytes
+from core.bootstrap import build, memory_storage
+from core.effects.attempt import Attempt
+from core.effects.planner import EffectsPlanner
+from core.effects.request import EffectsOptions
+from core.files.reader import BlobReader
+from core.files.source import Source
+from core.jobs.model import Job, Output
+from core.jobs.planning import JobPlanner
+from core.settings import Settings
+
+SAMPLE_RATE = 44100
+SPEED_SECONDS, SHORT_SECONDS, LONG_SECONDS = 60.0, 60.0, 3600.0
+REPEATS = 3
+SLOWEST = 20.0
+MEMORY_GROWTH = 1.05
+KINDS: dict[str, dict[str, Any]] = {
+    "equalizer, 3 bands": {
+        "type": "equalizer",
+        "bands": [
+            {"type": "low_shelf", "frequency_hz": 120, "gain_db": -3},
+            {"frequency_hz": 2500, "gain_db": 3, "q": 1.4},
+            {"type": "high_shelf", "frequency_hz": 8000, "gain_db": 2},
+        ],
+    },
+    "compressor": {"type": "compressor", "threshold_db": -24, "ratio": 3},
+    "gate": {"type": "gate"},
+    "limiter": {"type": "limiter"},
+    "drive": {"type": "drive"},
+    "delay": {"type": "delay"},
+    "reverb, 2 s": {"type": "reverb", "decay_seconds": 2},
+    "reverb, 10 s": {"type": "reverb", "decay_seconds": 10},
+    "lowpass, order 4": {"type": "lowpass", "frequency_hz": 8000, "order": 4},
+    "highpass": {"type": "highpass", "frequency_hz": 80},
+    "bandpass": {"type": "bandpass", "frequency_hz": 1000},
+}
+TYPICAL = ("gate", "highpass", "equalizer, 3 bands", "compressor", "delay", "reverb, 2 s", "limiter")
+_MEMORY_PROGRAM = """
+import resource, sys
+from bench.effects import whole_job
+whole_job(float(sys.argv[1]))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@cache
+def band() -> LoopedMixture:
+    """Half a minute of a band, made once."""
+    return LoopedMixture(2, LOOP_SECONDS)
+
+
+class LoopedBlobs:
+    """Storage that holds one WAV file, a band that goes round and round, and forgets what is written."""
+
+    def __init__(self, duration_seconds: float) -> None:
+        self._loop = b"".join(wav_samples(block, "pcm16") for block in band().blocks())
+        self._frames = round(duration_seconds * SAMPLE_RATE)
+        self._header = wav_header(self._frames, SAMPLE_RATE, 2)
+        self.source = Source(
+            container="inbox",
+            name="song.wav",
+            etag="1",
+            filename="song.wav",
+            size_bytes=wav_size_bytes(self._frames, 2),
+        )
+
+    def read_range(self, container: str, name: str, offset: int, size_bytes: int, etag: str) -> bytes:
+        end = min(offset + size_bytes, self.source.size_bytes)
+        head = self._header[offset:end]
+        start = max(offset - len(self._header), 0) % len(self._loop)
+        wanted = end - offset - len(head)
+        rounds = -(-(start + wanted) // len(self._loop))
+        return head + (self._loop * rounds)[start : start + wanted]
+
+    def url(self, container: str, name: str) -> str:
+        return f"https://test/{container}/{name}"
+
+    def stage(self, container: str, name: str, block_id: str, content: bytes) -> None:
+        return None
+
+    def commit(self, container: str, name: str, block_ids: list[str], **facts: Any) -> None:
+        return None
+
+
+class Listener:
+    """Hears of the progress."""
+
+    def report(self, progress: float, stage: str, message: str) -> None:
+        return None
+
+    def confirm(self) -> None:
+        return None
+
+    def produced(self, output: Output) -> None:
+        return None
+
+    def measured(self, result: dict[str, Any]) -> None:
+        return None
+
+
+def job_for(blobs: LoopedBlobs, duration_seconds: float) -> Job:
+    """The job that applies the typical chain to the blobs' file."""
+    services = build(Settings.read({}), memory_storage())
+    planner = EffectsPlanner(JobPlanner(services.engines, services.clock, services.settings))
+    options = EffectsOptions.model_validate({"effects": [KINDS[name] for name in TYPICAL]})
+    audio = AudioInfo("wav", "pcm_s16le", SAMPLE_RATE, 2, duration_seconds)
+    return planner.plan(options, blobs.source, audio, job_id="bench", fingerprint="bench")
+
+
+def whole_job(duration_seconds: float) -> None:
+    """Read, decode, process and write a file, all that a worker does."""
+    blobs = LoopedBlobs(duration_seconds)
+    job = job_for(blobs, duration_seconds)
+    Attempt(blobs, 2 * LONG_SECONDS, job, Listener()).run()  # type: ignore[arg-type] # all that an attempt asks of them
+
+
+def decoded(duration_seconds: float) -> int:
+    """Decode the file alone; the frames."""
+    blobs: Any = LoopedBlobs(duration_seconds)
+    with BlobReader(blobs, blobs.source) as file:
+        return sum(block.shape[1] for block in decode(file, 2 * LONG_SECONDS))
+
+
+def processed(*effects: dict[str, Any]) -> int:
+    """Apply ``effects`` to the band, and drop the blocks; the frames."""
+    chain = TypeAdapter(EffectChain).validate_python(effects)
+    blocks = chain_of(*(band().blocks() for _ in range(round(SPEED_SECONDS / LOOP_SECONDS))))
+    return sum(block.shape[1] for block in apply_effects(chain, blocks, SAMPLE_RATE, 2))
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """The best of several runs, which others disturb least."""
+    costs = []
+    for _ in range(REPEATS):
+        started = time.process_time()
+        work()
+        costs.append(time.process_time() - started)
+    return min(costs)
+
+
+def peak_mib(duration_seconds: float) -> float:
+    """The most memory that a fresh process held for a whole job, interpreter and codecs included."""
+    command = [sys.executable, "-c", _MEMORY_PROGRAM, str(duration_seconds)]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) / 1024
+
+
+def measure() -> Section:
+    """Measure each effect, a typical chain, and a whole job."""
+    band()  # no part of what is measured
+    decoding = cpu_seconds(lambda: decoded(SPEED_SECONDS))
+    costs = {name: cpu_seconds(lambda effect=effect: processed(effect)) for name, effect in KINDS.items()}
+    costs["typical chain"] = cpu_seconds(lambda: processed(*(KINDS[name] for name in TYPICAL)))
+    costs["the whole job"] = cpu_seconds(lambda: whole_job(SPEED_SECONDS))
+    short, long = peak_mib(SHORT_SECONDS), peak_mib(LONG_SECONDS)
+    return Section(
+        "Effects",
+        f"{SPEED_SECONDS:g} s of stereo at {SAMPLE_RATE / 1000:g} kHz, CPU time, best of {REPEATS} runs: each effect, "
+        f"a typical chain ({', '.join(TYPICAL)}), and a job of that chain from a WAV file to another, which measures "
+        "loudness and true peak as well. Beside it, how much that is of decoding the "
+        f"same from a WAV file alone, {SPEED_SECONDS / decoding:.0f} x real time in the same run.",
+        [
+            Table(
+                ("effect", "x real time", "x decoding"),
+                [[name, f"{SPEED_SECONDS / cost:.0f}", f"{cost / decoding:.1f}"] for name, cost in costs.items()],
+            ),
+            Table(("a job of the typical chain", "MiB"), [["1 min", f"{short:.0f}"], ["60 min", f"{long:.0f}"]]),
+        ],
+        [
+            Goal(
+                f"the whole job at least {SLOWEST:g} times as fast as real time on one core",
+                SPEED_SECONDS / costs["the whole job"],
+                SLOWEST,
+                at_least=True,
+            ),
+            Goal(
+                f"60 minutes take at most {MEMORY_GROWTH:g} times the memory of 1 minute", long / short, MEMORY_GROWTH
+            ),
+        ],
+    )
