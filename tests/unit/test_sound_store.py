@@ -18,7 +18,7 @@ from tests.sounds import START, sound
 
 
 class Watched(MemoryTable):
-    """Counts its transactions; ``before_commit`` and ``before_get`` run once, before the next, as somebody else's doing.
+    """Counts its transactions; ``before_commit`` and ``before_get`` run once, as somebody else's doing.
 
     With ``loses_an_answer`` the next commit happens twice, as a client sees it that sent it again for want of an
     answer.
