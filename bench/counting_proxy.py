@@ -42,6 +42,11 @@ class Transaction(NamedTuple):
         """Whether the Functions host made it for itself: its locks, timer states and blob receipts."""
         return "/azure-webjobs-hosts" in self.path
 
+    @property
+    def of_metrics(self) -> bool:
+        """Whether it wrote what a process has counted: at most once in five seconds, however many jobs there are."""
+        return self.service == "table" and "/metrics" in self.path
+
     def __str__(self) -> str:
         return f"{self.service} {self.method} {self.path} {self.status}"
 

@@ -55,7 +55,7 @@ def job_transactions(
     httpx.post(f"{base_url}/v1/generations", json=body, timeout=_WAIT_SECONDS).raise_for_status()
     receiver.wait_for([token], _WAIT_SECONDS)
     time.sleep(_SETTLE_SECONDS)
-    return [passed for passed in proxy.transactions() if not passed.of_host]
+    return [passed for passed in proxy.transactions() if not (passed.of_host or passed.of_metrics)]
 
 
 def _row(stems: int, passed: list[Transaction]) -> list[str]:
