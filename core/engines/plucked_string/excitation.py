@@ -23,9 +23,10 @@ _PLANES = ((0.7, 1.35, -0.2), (0.3, 0.6, 0.2))
 """A string swings across the soundboard and along it. Of each plane: its share, its decay beside the string's, its
 detuning in cents. The first is louder and gives its energy away sooner, so that a note decays fast and then slowly."""
 
-_PALM_PER_SECOND, _PALM_PER_KHZ = 10.0, 30.0
+_PALM_PER_SECOND, _PALM_PER_KHZ = 6.0, 30.0
 _DEAD_PER_SECOND, _DEAD_PER_KHZ = 70.0, 30.0
 _DEAD_PIECES, _DEAD_SPAN = 64, 32.0
+_HELD_BODY = 0.35
 _PIVOT_HZ = 500.0
 _SCRAPE_SECONDS = 0.012
 
@@ -78,16 +79,18 @@ def amplitudes(partials: Partials, touch: Touch, voice: Voice, tone: Tone, veloc
     return amplitude
 
 
-def excited(partials: Partials, amplitude: NDArray[np.float64], voice: Voice, length: float) -> tuple[Modes, Modes]:
+def excited(partials: Partials, amplitude: NDArray[np.float64], touch: Touch, voice: Voice) -> tuple[Modes, Modes]:
     """The string's modes as they are heard, and those of the body that its onset sets ringing.
 
-    ``length`` is the sounding share of the open string. Every partial is a sine, which begins at 0.
+    Every partial is a sine, which begins at 0. A hand that lies on the strings keeps the board from ringing, too.
     """
+    length = 2 ** (-touch.fret / 12)
     poles, shares = zip(*planes(partials), strict=True)
     weights = np.concatenate([-1j * share * amplitude for share in shares])
     gains = np.concatenate([voice.resonator.gains(plane, partials, length) for plane in poles], axis=1)
     together = np.concatenate(poles)
-    return Modes(together, weights * gains), Modes(*voice.resonator.knock(together, weights))
+    free = _HELD_BODY if touch.palm or touch.dead else 1.0
+    return Modes(together, weights * gains), Modes(*voice.resonator.knock(together, free * weights))
 
 
 def scrape(rng: np.random.Generator) -> Mono:

@@ -40,7 +40,7 @@ STEEL_ON_WOOD = Material(200.0, air=1.5, friction=4e-4, bending=0.02)
 STEEL_ON_PICKUPS = Material(200.0, air=0.9, friction=3.5e-4, bending=0.02)
 BASS_STEEL = Material(200.0, air=0.7, friction=7e-4, bending=0.03)
 NYLON = Material(5.0, air=2.6, friction=9e-4, bending=0.03)
-SMALL_NYLON = Material(5.0, air=5.5, friction=1.3e-3, bending=0.03)
+SMALL_NYLON = Material(5.0, air=4.2, friction=1.3e-3, bending=0.03)
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def _slurred(note: NoteRequest, touch: Touch, total: int) -> Iterator[Stroke]:
     change = min(frames_of(note.articulation.start_seconds or 0.0), total)
     yield Stroke(0, change, replace(touch, fret=origin))
     place = max(1 - 2 ** ((note.fret - origin) / 12), _FINGERTIP)
-    yield Stroke(change, total, replace(touch, place=place, level=0.9, softness=0.3, scrape=False))
+    yield Stroke(change, total, replace(touch, place=place, level=1.3, softness=0.3, scrape=False))
 
 
 def _tremolo(touch: Touch, rate_hz: float, total: int) -> Iterator[Stroke]:

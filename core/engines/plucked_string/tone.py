@@ -13,9 +13,9 @@ _TILTS: Mapping[str, float] = {
     **dict.fromkeys(("dark", "dull"), -5.0),
 }
 _DRIVES_DB: Mapping[str, float] = {
-    **dict.fromkeys(("crunch", "crunchy", "overdrive", "overdriven", "gritty"), 12.0),
-    **dict.fromkeys(("distorted", "distortion", "lead"), 22.0),
-    **dict.fromkeys(("metal", "fuzz", "fuzzy"), 30.0),
+    **dict.fromkeys(("crunch", "crunchy", "overdrive", "overdriven", "gritty"), 16.0),
+    **dict.fromkeys(("distorted", "distortion", "lead"), 27.0),
+    **dict.fromkeys(("metal", "fuzz", "fuzzy"), 36.0),
 }
 _MUTES: Mapping[str, float] = dict.fromkeys(("muted", "dampened", "dry"), 6.0)
 

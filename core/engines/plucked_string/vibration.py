@@ -73,7 +73,7 @@ def vibration(
     natural = partials(string, stiffness, lowest_hz, touch.order, HIGHEST_HZ / max(highest_ratio or 1.0, 1.0))
     sounding = held(natural, touch, tone, rng)
     amplitude = amplitudes(sounding, touch, voice, tone, note.velocity)
-    modes, body = excited(sounding, amplitude, voice, length=2 ** (-touch.fret / 12))
+    modes, body = excited(sounding, amplitude, touch, voice)
     sound, slope = _ring_and_slope(modes, frames) if highest_ratio else (ring(*modes, frames), None)
     knock = ring(*body, min(frames, frames_of(_LONGEST_KNOCK_SECONDS)))
     if touch.scrape:
