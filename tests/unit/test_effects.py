@@ -9,14 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from av._core import library_meta
+from av.filter import Filter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from core.audio.effects.chain import apply_effects, apply_to
+from core.audio.effects.filters import Filtered, filters_of
 from core.audio.effects.processor import LOUDEST
-from core.audio.effects.request import EffectChain
+from core.audio.effects.request import AnyEffect, EffectChain
 from core.audio.effects.reverb import impulse_response
 from core.errors import InvalidRequest
 
@@ -37,6 +40,11 @@ EVERY_KIND: list[dict[str, Any]] = [
     {"type": "bandpass", "frequency_hz": 1000},
 ]
 every_kind = pytest.mark.parametrize("effect", EVERY_KIND, ids=lambda effect: effect["type"])
+
+
+def effect_of(settings: dict[str, Any]) -> AnyEffect:
+    (effect,) = CHAINS.validate_python([settings])
+    return effect
 
 
 def applied(samples: Samples, *effects: dict[str, Any], sample_rate: int = SAMPLE_RATE, tail: float = 0.0) -> Samples:
@@ -405,6 +413,14 @@ def test_the_schema_describes_every_effect_with_its_bounds() -> None:
     assert len(schema["items"]["anyOf"]) == len(EVERY_KIND)
     ratio = schema["$defs"]["Compressor"]["properties"]["ratio"]
     assert (ratio["minimum"], ratio["maximum"], ratio["default"]) == (1, 20, 4.0)
+
+
+def test_the_filters_are_of_a_library_under_the_lgpl_that_was_built_without_its_gpl_parts() -> None:
+    library = library_meta["libavfilter"]
+    assert library["license"].startswith("LGPL")
+    assert "--enable-gpl" not in library["configuration"]
+    used = [filters_of(effect) for effect in map(effect_of, EVERY_KIND) if isinstance(effect, Filtered)]
+    assert all(Filter(name).name == name for filters in used for name, _ in filters)
 
 
 def test_the_request_can_be_described_without_numbers_or_codecs() -> None:

@@ -64,6 +64,7 @@ class FilterGraph:
 
     def _connected(self, filters: list[tuple[str, str]]) -> Graph:
         graph = Graph()
+        graph.threads = 1  # a pool of its own for each of two channels costs more than it saves
         last = graph.add_abuffer(
             format="fltp", sample_rate=self._sample_rate, layout=self._layout, time_base=Fraction(1, self._sample_rate)
         )
