@@ -14,6 +14,8 @@ page of a search is one read of a range, and never a read a sound.
 
 Beside them lie ``made:<fingerprint>``, of all sounds that are made of the same (``core.soundbank.claims``), and
 ``batch:<batch id>:<index>``, of what a batch made.
+
+A partition takes some 2,000 rows a second (storage's stated target): about two hundred plain sounds.
 """
 
 from __future__ import annotations
