@@ -30,7 +30,7 @@ _RESPONSES_KEPT = 2
 def impulse_response(
     decay_seconds: float, pre_delay_seconds: float, damping_hz: float, sample_rate: int, channels: int
 ) -> Block:
-    """The room's answer to an impulse, ``[C, T]``, to be read alone: its energy is 1 in each channel.
+    """The room's answer to an impulse, ``[C, T]``, read-only: its energy is 1 in each channel.
 
     The channels' noises have nothing to do with each other, which is what makes a room sound wide.
     """
@@ -43,7 +43,9 @@ def impulse_response(
         decay = decay_seconds / (1 + (frequency_hz / damping_hz) ** 2)
         response += np.fft.irfft(spectrum * weights, frames) * 10 ** (-3 * time / decay)
     response /= np.sqrt(np.sum(response**2, axis=1, keepdims=True))
-    return np.pad(response, ((0, 0), (round(pre_delay_seconds * sample_rate), 0))).astype(np.float32)
+    answer = np.pad(response, ((0, 0), (round(pre_delay_seconds * sample_rate), 0))).astype(np.float32)
+    answer.flags.writeable = False
+    return answer
 
 
 def _bands(frequencies_hz: NDArray[np.floating], damping_hz: float) -> list[tuple[float, NDArray[np.floating]]]:
