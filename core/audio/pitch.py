@@ -10,6 +10,7 @@ would not do: a stiff string's partials are stretched, and it lies somewhere amo
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -25,14 +26,16 @@ _Curve = NDArray[np.floating[Any]]  # numpy's transforms keep float32, which the
 LOWEST_HZ, HIGHEST_HZ = 25.0, 5000.0
 """What is looked for."""
 
-LEAST_CLARITY = 0.75
+LEAST_CLARITY = 0.8
 """Below, a sound has no pitch. White noise and dull thuds stay under 0.4, and only a rumble that lasts few of its own
-periods now and then comes near; a note that is just 6 dB above noise passes."""
+periods now and then comes near; a note that is just 10 dB above noise passes."""
 
 _SILENCE = 1e-5  # −100 dBFS, a third of the smallest step of 16 bits
-_LOUD = 0.1  # of the loudest 10 ms: what is 20 dB below has mostly faded away
+_LOUD = (0.03, 0.1)  # of the loudest 10 ms: 30 dB below, a note is still there, if noise does not cover it; or else 20
+_CLEAR = 0.95  # enough not to look further
 _FRAME_SECONDS = 0.01
 _PERIOD_SECONDS = 0.32  # eight periods of the lowest note; at 44.1 kHz, a transform of 2^14 holds it and the lags
+_SETTLED_SHARE = 0.75  # without the pluck; of half a second, two swings of a usual vibrato
 _LONGEST_SECONDS = 1.0  # a whole swing of the slowest vibrato
 _TILT_HZ = 1500.0  # above, partials count less for the period: a stiff string's say less of it
 _SHORTER_SHARE = 0.97  # a shorter period is the right one if it fits nearly as well: so do all of its multiples
@@ -42,8 +45,11 @@ _WINDOW_PERIODS, _HOP_PERIODS = 4, 1  # Hann's zeros then fall onto all other pa
 _FEWEST_PERIODS = 4  # of a note
 _FEWEST_SETTLED = 6  # of what is measured, if the note has so many
 _WEAK = 0.03  # −30 dB of the strongest partial: a first one below is left to the others
-_HEARD = 0.05
+_HEARD = 0.05  # likewise; what is weaker tells nothing of the others
 _PARTIALS = 6
+_FEWEST_WITNESSES = 3  # fewer partials are not believed against the first
+_APART = 0.003  # 5 cents, beside what the others are apart from each other
+_UNRELATED = 0.02  # 34 cents: no string's partials are so far from where its others say
 _ROUNDING = 1e-6  # 0.002 cents
 _OUTLIERS = 4.0  # in median deviations: a vibrato reaches 1.4, a stroke or the rest of a glide many more
 
@@ -65,22 +71,20 @@ class MeasuredPitch:
 def measure_pitch(samples: Block, sample_rate: int, *, near_hz: float | None = None) -> MeasuredPitch | None:
     """The pitch at which one note ``[C, T]`` comes to rest, 25 Hz to 5 kHz; ``None`` if it has none.
 
-    It is that of the later half of what is still loud, at most a second, so a bend's or a slide's end, and the mean of
-    a vibrato. A string whose first partial can hardly be heard is measured by the others, its stiffness allowed for.
-    At least four periods are needed: at 25 Hz, 0.16 s.
+    It is that of the last three quarters of what is loud, at most a second: of a vibrato the mean, and of a bend, a
+    slide or a hammer-on the end, if it is held for most of them. A first partial that can hardly be heard, or that a
+    resonance beside it pulls away, is told by the others, as a stiff string has them; partials that no string has are
+    no pitch, nor is what ``LEAST_CLARITY`` tells from noise. At least four periods are needed: at 25 Hz, 0.16 s.
 
     ``near_hz`` is what was asked for. It decides only where a few per cent of the sound tell two octaves apart; a note
-    that is an octave or a fifth off is measured as such.
+    that is an octave or a fifth off is measured as such. The samples must be finite.
     """
     mono = samples.mean(axis=0, dtype=np.float32)
-    loud = _loud_part(mono - mono.mean(), sample_rate) if mono.size else mono
-    if loud.size < _FEWEST_PERIODS:
+    found = _find(mono - mono.mean(), sample_rate, near_hz) if mono.size else None
+    if found is None or found.clarity < LEAST_CLARITY:
         return None
-    found = _find_period(loud, sample_rate, near_hz)
-    if found.clarity < LEAST_CLARITY:
-        return None
-    settled = loud[-_settled_frames(loud.size, found.period, sample_rate) :]
-    return MeasuredPitch(_first_partial(settled, found) * sample_rate, found.clarity)
+    cycles = _first_partial(found, sample_rate)
+    return MeasuredPitch(cycles * sample_rate, found.clarity) if cycles else None
 
 
 def transposed(samples: Block, cents: float) -> Block:
@@ -94,20 +98,33 @@ def transposed(samples: Block, cents: float) -> Block:
     return moved
 
 
-def _loud_part(mono: _Curve, sample_rate: int) -> _Curve:
-    """From the first loud 10 ms to those after the last; empty if there is nothing but silence."""
+def _find(mono: NDArray[np.float32], sample_rate: int, near_hz: float | None) -> _Period | None:
+    """The period of what is loud; of less of it, if noise is as loud as the rest. ``None`` for silence."""
+    found = []
+    for share in _LOUD:
+        loud = _loud_part(mono, sample_rate, share)
+        if loud.size < _FEWEST_PERIODS:
+            return None
+        found.append(_find_period(loud, sample_rate, near_hz))
+        if found[-1].clarity >= _CLEAR:
+            break
+    return max(found, key=lambda period: period.clarity)
+
+
+def _loud_part(mono: NDArray[np.float32], sample_rate: int, share: float) -> NDArray[np.float32]:
+    """From the first 10 ms that reach a share of the loudest to those after the last; nothing of silence."""
     frame = min(round(_FRAME_SECONDS * sample_rate), mono.size)
     frames = mono[: mono.size // frame * frame].reshape(-1, frame)
     level = np.sqrt(np.einsum("ij,ij->i", frames, frames) / frame)
     if level.max() < _SILENCE:
         return mono[:0]
-    loud = np.flatnonzero(level >= _LOUD * level.max())
+    loud = np.flatnonzero(level >= share * level.max())
     return mono[loud[0] * frame : (loud[-1] + 2) * frame]
 
 
 def _settled_frames(frames: int, period: float, sample_rate: int) -> int:
-    """How much of the end is measured: half, if that holds periods enough."""
-    wanted = min(frames // 2, round(_LONGEST_SECONDS * sample_rate))
+    """How much of the end is measured: more than is usual, if that holds too few periods."""
+    wanted = min(round(_SETTLED_SHARE * frames), round(_LONGEST_SECONDS * sample_rate))
     return min(max(wanted, round(_FEWEST_SETTLED * period)), frames)
 
 
@@ -116,34 +133,42 @@ def _settled_frames(frames: int, period: float, sample_rate: int) -> int:
 
 @dataclass(frozen=True)
 class _Period:
-    """In samples, with its fraction; ``clarity`` as in ``MeasuredPitch``; ``power``: the spectrum it was found in."""
+    """In samples, with its fraction.
+
+    Attributes:
+        clarity: as in ``MeasuredPitch``.
+        power: the spectrum that it was found in.
+        loud: all that is loud.
+    """
 
     period: float
     clarity: float
     power: _Curve
+    loud: _Curve
 
 
 def _find_period(loud: _Curve, sample_rate: int, near_hz: float | None) -> _Period:
     """Of the end. A short note may still be on its way in its first half, or else too low for a half to show it."""
     longest = round(_PERIOD_SECONDS * sample_rate)
     lengths = {min(loud.size // 2, longest), min(loud.size, longest)}
-    found = [_period_of(loud[-length:], sample_rate, near_hz) for length in sorted(lengths)]
+    found = [_period_of(loud, length, sample_rate, near_hz) for length in sorted(lengths)]
     return max(found, key=lambda period: period.clarity)
 
 
-def _period_of(end: _Curve, sample_rate: int, near_hz: float | None) -> _Period:
-    """The shortest period at which the sound repeats itself about as well as at any."""
+def _period_of(loud: _Curve, length: int, sample_rate: int, near_hz: float | None) -> _Period:
+    """The shortest period at which the last ``length`` samples repeat themselves about as well as at any."""
+    end = loud[-length:]
     spectrum = np.fft.rfft(end * _window(end.size)[0], _transform_length(end.size, sample_rate))
     power = spectrum.real**2 + spectrum.imag**2
     longest = min(int(sample_rate / LOWEST_HZ * _SEMITONE), end.size // _FEWEST_PERIODS)
     correlation = _autocorrelation(power, end.size, sample_rate)[: longest + 2]
     periods, heights = _maxima(correlation, sample_rate / HIGHEST_HZ / _SEMITONE)
     if not heights.size:
-        return _Period(0.0, 0.0, power)
+        return _Period(0.0, 0.0, power, loud)
     chosen = int(np.flatnonzero(heights >= _SHORTER_SHARE * heights.max())[0])
     if near_hz:
         chosen = _asked(periods, heights, chosen, sample_rate / near_hz)
-    return _Period(float(periods[chosen]), min(float(heights[chosen]), 1.0), power)
+    return _Period(float(periods[chosen]), min(float(heights[chosen]), 1.0), power, loud)
 
 
 def _autocorrelation(power: _Curve, frames: int, sample_rate: int) -> _Curve:
@@ -192,13 +217,24 @@ def _transform_length(frames: int, sample_rate: int) -> int:
 # The first partial
 
 
-def _first_partial(settled: _Curve, found: _Period) -> float:
-    """Its frequency in cycles a sample."""
+def _first_partial(found: _Period, sample_rate: int) -> float | None:
+    """Its frequency in cycles a sample; ``None`` if the partials are none of one string.
+
+    A body that resonates near it, or a hum, can pull it away from where the others have it: then they are right.
+    """
     strengths = _strengths(found.power, found.period)
-    if strengths[0] >= _WEAK * strengths.max():
-        return _track(settled, found.period, 1)
-    heard = [number for number in range(2, _PARTIALS + 1) if strengths[number - 1] >= _HEARD * strengths.max()]
-    return _unstretched(heard, [_track(settled, found.period, number) for number in heard])
+    others = 1 + np.flatnonzero(strengths[1:] >= _HEARD * strengths.max())
+    settled = found.loud[-_settled_frames(found.loud.size, found.period, sample_rate) :]
+    first, *tracks = _tracks(settled, found.period, np.array([1.0, *(others + 1)]))
+    if not tracks:
+        return first
+    told, spread = _unstretched(others + 1.0, np.array(tracks), strengths[others])
+    apart = abs(first / told - 1)
+    strong = strengths[0] >= _WEAK * strengths.max()
+    if spread > _UNRELATED or (strong and others.size < _FEWEST_WITNESSES and apart > _UNRELATED):
+        return None
+    pulled = apart > _APART + 3 * spread and others.size >= _FEWEST_WITNESSES
+    return told if pulled or not strong else first
 
 
 def _strengths(power: _Curve, period: float) -> _Curve:
@@ -211,32 +247,36 @@ def _strengths(power: _Curve, period: float) -> _Curve:
     return np.sqrt([power[low:high].max() if high < power.size else 0.0 for low, high in spans])
 
 
-def _track(settled: _Curve, period: float, number: int) -> float:
-    """The mean frequency of a partial, in cycles a sample, from how far its phase goes from window to window."""
+def _tracks(settled: _Curve, period: float, numbers: _Curve) -> list[float]:
+    """The partials' mean frequencies in cycles a sample, from how far their phases go from window to window."""
     periods = min(_WINDOW_PERIODS, int(settled.size / period) // 2)
-    length, hop = round(periods * period), max(round(_HOP_PERIODS * period / number), 1)
-    carrier = np.exp(-2j * np.pi * number / period * np.arange(length)) * np.hanning(length + 1)[:-1]
-    kernel = np.stack([carrier.real, carrier.imag], axis=1).astype(np.float32)
-    windows = np.lib.stride_tricks.sliding_window_view(settled, length)[::hop]
-    real, imaginary = (np.ascontiguousarray(windows) @ kernel).T.astype(np.float64)
-    values = real + 1j * imaginary
-    turns = values[1:] * values[:-1].conj() * np.exp(-2j * np.pi * number / period * hop)
-    pitches = np.log(number / period + np.angle(turns) / (2 * np.pi * hop))
-    return float(np.exp(_steady_mean(pitches, np.sqrt(np.abs(turns)))))
+    length, hop = round(periods * period), max(round(_HOP_PERIODS * period), 1)
+    cycles = numbers / period
+    carriers = np.exp(-2j * np.pi * np.outer(np.arange(length), cycles)) * np.hanning(length + 1)[:-1, None]
+    windows = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(settled, length)[::hop])
+    both = (windows @ np.hstack([carriers.real, carriers.imag]).astype(np.float32)).astype(np.float64)
+    values = both[:, : numbers.size] + 1j * both[:, numbers.size :]
+    turns = values[1:] * values[:-1].conj() * np.exp(-2j * np.pi * hop * cycles)
+    pitches = np.log(cycles + np.angle(turns) / (2 * np.pi * hop))
+    return [_steady_mean(*track) for track in zip(pitches.T, np.sqrt(np.abs(turns)).T, strict=True)]
 
 
-def _steady_mean(values: _Curve, strengths: _Curve) -> float:
-    """The mean without outliers; the ends count less, so that a part of a vibrato's swing hardly shifts it."""
-    distances = np.abs(values - np.median(values))
+def _steady_mean(pitches: _Curve, strengths: _Curve) -> float:
+    """Of logarithms, the mean without outliers; the ends count less, lest a part of a swing should shift it."""
+    distances = np.abs(pitches - np.median(pitches))
     kept = distances <= _OUTLIERS * np.median(distances) + _ROUNDING
-    return float(np.average(values, weights=kept * strengths * np.hanning(values.size + 2)[1:-1]))
+    return math.exp(np.average(pitches, weights=kept * strengths * np.hanning(pitches.size + 2)[1:-1]))
 
 
-def _unstretched(numbers: list[int], frequencies: list[float]) -> float:
-    """The first partial's frequency from others of a stiff string, f_n = n f0 √(1 + B n²) (Fletcher, 1964)."""
-    squares = np.square(np.array(frequencies) / numbers)
-    orders = np.square(np.array(numbers, np.float64))
-    slope = 0.0
-    if len(numbers) > 1:
-        slope = max(float(np.polyfit(orders, squares, 1)[0]), 0.0)
-    return float(np.sqrt(np.mean(squares - slope * orders) + slope))
+def _unstretched(numbers: _Curve, frequencies: _Curve, strengths: _Curve) -> tuple[float, float]:
+    """The first partial's frequency from others of a stiff string, f_n = n f0 √(1 + B n²) (Fletcher, 1964).
+
+    Also how far they are from such a string's, as a share of it, on average over their strengths.
+    """
+    squares = (frequencies / numbers) ** 2
+    stiffness = 0.0
+    if numbers.size > 1:
+        stiffness = max(float(np.polyfit(numbers**2, squares, 1, w=strengths)[0]), 0.0)
+    unstretched = np.average(squares - stiffness * numbers**2, weights=strengths)
+    errors = np.abs(np.sqrt(np.maximum(unstretched + stiffness * numbers**2, 0) / squares) - 1)
+    return float(np.sqrt(unstretched + stiffness)), float(np.average(errors, weights=strengths))

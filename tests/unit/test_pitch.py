@@ -92,7 +92,7 @@ def test_long_takes_are_measured_too() -> None:
 
 @pytest.mark.parametrize("frequency_hz", [41.2, 110, 440, 1500])
 @pytest.mark.parametrize("depth_cents", [30.0, 50.0])
-@pytest.mark.parametrize("seconds", [1.0, 2.0, 4.0])
+@pytest.mark.parametrize("seconds", [0.5, 1.0, 2.0, 4.0])
 def test_a_vibrato_is_measured_at_its_middle(frequency_hz: float, depth_cents: float, seconds: float) -> None:
     swinging = played(("vibrato",), seconds, vibrato_depth_cents=depth_cents)
     assert error_cents(note(frequency_hz, seconds, curve=swinging), frequency_hz) < 2
@@ -132,6 +132,22 @@ def test_a_weak_or_missing_first_partial_is_told_by_the_others(
 ) -> None:
     audio = note(frequency_hz, 2.0, stiffness=stiffness, partials={1: amplitude})
     assert error_cents(audio, frequency_hz) < 1
+
+
+def resonance(frequency_hz: float, seconds: float, amplitude: float) -> Block:
+    time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    return (amplitude * np.exp(-time / 0.08) * np.sin(2 * np.pi * frequency_hz * time))[None].astype(np.float32)
+
+
+@pytest.mark.parametrize("amplitude", [0.05, 0.1, 0.2])
+def test_a_body_that_resonates_beside_the_first_partial_does_not_pull_it_away(amplitude: float) -> None:
+    audio = note(110, 2.0, decay=35, snr_db=60) + resonance(97, 2.0, amplitude)
+    assert error_cents(audio, 110) < 3
+
+
+def test_modes_of_a_body_are_no_note() -> None:
+    audio = sum(resonance(hz, 0.5, 0.2) for hz in (97.0, 188.0, 241.0, 322.0, 395.0))
+    assert measure_pitch(np.asarray(audio, np.float32), SAMPLE_RATE) is None
 
 
 @pytest.mark.parametrize("ratio", [1 / 3, 1 / 2, 2 / 3, 3 / 4, 1, 4 / 3, 3 / 2, 2, 3])
