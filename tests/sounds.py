@@ -54,20 +54,21 @@ def random_sounds(seed: int, count: int) -> list[Sample]:
 def even_sounds(count: int) -> Iterator[Sample]:
     """A bank that grew evenly: every instrument, string and fret in turn, softly and hard, with and without mute."""
     neck = [
-        (instrument.name, instrument.strings - index, fret, pitch)
+        sound(instrument=instrument.name, string=instrument.strings - index, fret=fret, open_pitch=pitch)
         for instrument in INSTRUMENTS.values()
         for index, pitch in enumerate(instrument.open_pitches("standard"))
         for fret in range(instrument.frets + 1)
     ]
-    plain = sound()
     for number in range(count):
-        name, string, fret, pitch = neck[number % len(neck)]
-        places = {"instrument": name, "string": string, "fret": fret, "open_pitch": pitch}
-        take = number // len(neck)
-        how = {"velocity": (take % 11) / 10, "technique": ("pluck", "palm_mute") if take % 3 == 0 else ("pluck",)}
-        ids = {"sample_id": f"sound-{number:06}", "fingerprint": f"{number:064x}", "family": f"family-{take}"}
-        sample = plain.evolve(created_at=START + timedelta(seconds=number), **places, **how, **ids)
-        yield sample.evolve(pitch=pitch_of(sample))
+        take, place = divmod(number, len(neck))
+        yield neck[place].evolve(
+            sample_id=f"sound-{number:06}",
+            fingerprint=f"{number:064x}",
+            family=f"family-{take}",
+            velocity=(take % 11) / 10,
+            technique=("pluck", "palm_mute") if take % 3 == 0 else ("pluck",),
+            created_at=START + timedelta(seconds=number),
+        )
 
 
 def load(table: Table, sounds: Iterable[Sample]) -> None:
