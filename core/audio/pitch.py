@@ -81,7 +81,7 @@ def measure_pitch(samples: Block, sample_rate: int, *, near_hz: float | None = N
     """
     mono = samples.mean(axis=0, dtype=np.float32)
     found = _find(mono - mono.mean(), sample_rate, near_hz) if mono.size else None
-    if found is None or found.clarity < LEAST_CLARITY:
+    if found is None or found.clarity < LEAST_CLARITY or found.period < sample_rate / (HIGHEST_HZ * _SEMITONE):
         return None
     cycles = _first_partial(found, sample_rate)
     return MeasuredPitch(cycles * sample_rate, found.clarity) if cycles else None
@@ -103,7 +103,7 @@ def _find(mono: NDArray[np.float32], sample_rate: int, near_hz: float | None) ->
     found = []
     for share in _LOUD:
         loud = _loud_part(mono, sample_rate, share)
-        if loud.size < _FEWEST_PERIODS:
+        if loud.size < 2 * _FEWEST_PERIODS:
             return None
         found.append(_find_period(loud, sample_rate, near_hz))
         if found[-1].clarity >= _CLEAR:
@@ -162,7 +162,7 @@ def _period_of(loud: _Curve, length: int, sample_rate: int, near_hz: float | Non
     power = spectrum.real**2 + spectrum.imag**2
     longest = min(int(sample_rate / LOWEST_HZ * _SEMITONE), end.size // _FEWEST_PERIODS)
     correlation = _autocorrelation(power, end.size, sample_rate)[: longest + 2]
-    periods, heights = _maxima(correlation, sample_rate / HIGHEST_HZ / _SEMITONE)
+    periods, heights = _maxima(correlation)
     if not heights.size:
         return _Period(0.0, 0.0, power, loud)
     chosen = int(np.flatnonzero(heights >= _SHORTER_SHARE * heights.max())[0])
@@ -176,16 +176,16 @@ def _autocorrelation(power: _Curve, frames: int, sample_rate: int) -> _Curve:
     bins = np.arange(power.size, dtype=np.float32) * np.float32(sample_rate / (2 * (power.size - 1)))
     weights = 1 / (1 + (bins / _TILT_HZ) ** 2) ** 2
     weights[bins < LOWEST_HZ / _SEMITONE] = 0
-    correlation = np.fft.irfft(power * weights)[: frames // 2 + 2]
+    correlation = np.fft.irfft(power * weights)[: frames // _FEWEST_PERIODS + 2]
     correlation *= 1 / (correlation[0] or 1.0)
     result: _Curve = correlation / _window(frames)[1][: correlation.size]
     return result
 
 
-def _maxima(correlation: _Curve, shortest: float) -> tuple[_Curve, _Curve]:
+def _maxima(correlation: _Curve) -> tuple[_Curve, _Curve]:
     """Lags and heights of the maxima behind the first zero, each at the top of the parabola through three points."""
     negative = np.flatnonzero(correlation < 0)
-    first = max(int(negative[0]) if negative.size else correlation.size, int(shortest), 1)
+    first = int(negative[0]) if negative.size else correlation.size
     left, middle, right = correlation[first - 1 : -2], correlation[first:-1], correlation[first + 1 :]
     at = np.flatnonzero((middle > left) & (middle >= right) & (middle > 0))
     before, top, after = (part[at].astype(np.float64) for part in (left, middle, right))
@@ -202,10 +202,10 @@ def _asked(periods: _Curve, heights: _Curve, chosen: int, asked: float) -> int:
 
 @lru_cache(maxsize=4)
 def _window(frames: int) -> tuple[_Curve, _Curve]:
-    """Hann's window, and its autocorrelation up to half its length, 1 at lag 0."""
+    """Hann's window, and its autocorrelation up to the longest period it can tell, 1 at lag 0."""
     hann = np.hanning(frames + 2)[1:-1]
     spectrum = np.fft.rfft(hann, 2 * frames)
-    correlation = np.fft.irfft(spectrum.real**2 + spectrum.imag**2)[: frames // 2 + 2]
+    correlation = np.fft.irfft(spectrum.real**2 + spectrum.imag**2)[: frames // _FEWEST_PERIODS + 2]
     return hann.astype(np.float32), (correlation / correlation[0]).astype(np.float32)
 
 
@@ -223,14 +223,16 @@ def _first_partial(found: _Period, sample_rate: int) -> float | None:
     A body that resonates near it, or a hum, can pull it away from where the others have it: then they are right.
     """
     strengths = _strengths(found.power, found.period)
-    others = 1 + np.flatnonzero(strengths[1:] >= _HEARD * strengths.max())
+    strong = strengths[0] >= _WEAK * strengths.max()
+    others = 2 + np.flatnonzero(strengths[1:] > _HEARD * strengths.max())
+    if not strong and np.gcd.reduce(others) != 1:
+        return None  # they are partials of a note above the range
     settled = found.loud[-_settled_frames(found.loud.size, found.period, sample_rate) :]
-    first, *tracks = _tracks(settled, found.period, np.array([1.0, *(others + 1)]))
+    first, *tracks = _tracks(settled, found.period, np.array([1.0, *others]))
     if not tracks:
         return first
-    told, spread = _unstretched(others + 1.0, np.array(tracks), strengths[others])
+    told, spread = _unstretched(others * 1.0, np.array(tracks), strengths[others - 1])
     apart = abs(first / told - 1)
-    strong = strengths[0] >= _WEAK * strengths.max()
     if spread > _UNRELATED or (strong and others.size < _FEWEST_WITNESSES and apart > _UNRELATED):
         return None
     pulled = apart > _APART + 3 * spread and others.size >= _FEWEST_WITNESSES
@@ -244,7 +246,7 @@ def _strengths(power: _Curve, period: float) -> _Curve:
         (int(number * bins_each / _SEMITONE), int(number * bins_each * _SEMITONE) + 2)
         for number in range(1, _PARTIALS + 1)
     ]
-    return np.sqrt([power[low:high].max() if high < power.size else 0.0 for low, high in spans])
+    return np.sqrt([power[low:high].max() if low < power.size else 0.0 for low, high in spans])
 
 
 def _tracks(settled: _Curve, period: float, numbers: _Curve) -> list[float]:

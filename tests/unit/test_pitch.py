@@ -190,6 +190,21 @@ def test_silence_has_no_pitch(frames: int, level: float) -> None:
     assert measure_pitch(np.full((2, frames), level, np.float32), SAMPLE_RATE) is None
 
 
+@pytest.mark.parametrize("frequency_hz", [6000, 8000, 10000])
+def test_what_is_too_high_is_not_taken_for_a_lower_octave(frequency_hz: float) -> None:
+    time = np.arange(SAMPLE_RATE) / SAMPLE_RATE
+    assert measure_pitch(np.sin(2 * np.pi * frequency_hz * time)[None].astype(np.float32), SAMPLE_RATE) is None
+
+
+def test_whatever_comes_is_measured_or_not() -> None:
+    rng = np.random.default_rng(5)
+    for number in range(300):
+        audio = rng.standard_normal((1 + number % 2, int(rng.integers(0, 4000)))) * 10 ** rng.uniform(-7, 0)
+        audio = (audio, np.cumsum(audio, axis=1), np.sign(np.sin(np.cumsum(audio, axis=1))))[number % 3]
+        measured = measure_pitch(audio.astype(np.float32), 8000, near_hz=float(rng.uniform(20, 5000)))
+        assert measured is None or 20 < measured.frequency_hz < 5300
+
+
 def white(seconds: float, rng: np.random.Generator) -> NDArray[np.float64]:
     return 0.1 * rng.standard_normal((1, round(seconds * SAMPLE_RATE)))
 
