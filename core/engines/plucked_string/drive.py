@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from core.audio.waveform import db_to_gain
 from core.engines.plucked_string.modes import Sound
+from core.engines.plucked_string.products import multiply
 from core.engines.synth.oscillators import SAMPLE_RATE
 
 FACTOR = 4
@@ -33,7 +34,10 @@ def _filtered(sound: Sound, matrix: NDArray[np.float32], block: int, reach: int)
     blocks = -(-sound.shape[1] // block)
     padded = np.pad(sound, ((0, 0), (reach, blocks * block - sound.shape[1] + reach)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, block + 2 * reach, axis=1)[:, ::block]
-    return (windows @ matrix).reshape(sound.shape[0], -1)
+    filtered = np.empty((sound.shape[0], blocks, matrix.shape[1]), np.float32)
+    for channel, rows in enumerate(windows):
+        multiply(rows, matrix, out=filtered[channel])
+    return filtered.reshape(sound.shape[0], -1)
 
 
 @cache

@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from core.engines.plucked_string.products import multiply
 from core.engines.synth.oscillators import SAMPLE_RATE
 
 Poles = NDArray[np.complex128]
@@ -48,7 +49,7 @@ def ring(poles: Poles, weights: Weights, frames: int) -> Sound:
         table = np.conj(fine * weight).astype(np.complex64).view(np.float32).T
         for first, last, alive in zip(_LOOKS, (*_LOOKS[1:], blocks), counts, strict=True):
             rows = slice(min(first, blocks), min(last, blocks))
-            np.matmul(coarse[rows, : 2 * alive], table[: 2 * alive], out=sound[channel, rows])
+            multiply(coarse[rows, : 2 * alive], table[: 2 * alive], out=sound[channel, rows])
     return sound.reshape(weights.shape[0], -1)[:, :frames]
 
 

@@ -13,7 +13,7 @@ from core.engines.plucked_string.drive import overdrive
 from core.engines.plucked_string.instruments import VOICES
 from core.engines.plucked_string.modes import Sound
 from core.engines.plucked_string.strokes import Stroke, Touch, strokes
-from core.engines.plucked_string.tone import Tone, tone_of
+from core.engines.plucked_string.tone import tone_of
 from core.engines.plucked_string.vibration import Vibration, vibration
 from core.engines.synth.oscillators import frames_of
 
@@ -36,34 +36,39 @@ _DRIFT = 0.04
 
 def play(note: NoteRequest) -> Sound:
     """The note, ``[2, T]``; its first sample and its last are 0."""
-    rng = np.random.Generator(np.random.PCG64([abs(note.seed), note.seed < 0]))
-    voice, tone = VOICES[note.instrument], tone_of(note.style)
-    drift = 1 + _DRIFT * rng.uniform(-1, 1)
-    sound = _strummed(note, list(strokes(note, voice, drift)), tone, rng)
-    if voice.amplified and tone.drive_db:
-        sound = _driven(sound, tone, note.velocity)
+    sound = _played(note)
+    drive_db = tone_of(note.style).drive_db
+    if drive_db and VOICES[note.instrument].amplified:
+        sound = _driven(sound, drive_db, note.velocity)
     return _ended(_levelled(sound, note), "let_ring" in note.techniques)
 
 
-def _strummed(note: NoteRequest, hand: list[Stroke], tone: Tone, rng: np.random.Generator) -> Sound:
+def _played(note: NoteRequest) -> Sound:
     """All strokes in one, ``[C, T]``."""
-    total = frames_of(note.duration_seconds)
-    voice = VOICES[note.instrument]
+    rng = np.random.Generator(np.random.PCG64([abs(note.seed), note.seed < 0]))
+    voice, total = VOICES[note.instrument], frames_of(note.duration_seconds)
+    hand = list(strokes(note, voice, drift=1 + _DRIFT * rng.uniform(-1, 1)))
     ratio = ratios(note)
     time = None if ratio is None else clock(ratio, total)
     highest = None if ratio is None else float(ratio.max())
-    vibrations: dict[Touch, Vibration] = {}
-    for touch, frames in _lengths(hand, time, total).items():
-        vibrations[touch] = vibration(note, voice, tone, touch, frames, highest, rng)
+    vibrations = {
+        touch: vibration(note, touch, frames, highest, rng) for touch, frames in _lengths(hand, time, total).items()
+    }
     sound = np.zeros((voice.resonator.channels, total), np.float32)
     for stroke in hand:
-        stop = _last(stroke, total)
-        own = None if time is None else time[stroke.start : stop] - time[stroke.start]
-        part = vibrations[stroke.touch].heard(own, stop - stroke.start)
-        if stop > stroke.stop:
-            part[:, stroke.stop - stroke.start :] *= fade_curve(stop - stroke.stop + 1)[:0:-1]
-        sound[:, stroke.start : stop] += part
+        part = _stroke(stroke, vibrations[stroke.touch], time, total)
+        sound[:, stroke.start : stroke.start + part.shape[1]] += part
     return sound
+
+
+def _stroke(stroke: Stroke, made: Vibration, time: Clock | None, total: int) -> Sound:
+    """What is heard of a stroke; it dies away while the next one sets in."""
+    stop = _last(stroke, total)
+    own = None if time is None else time[stroke.start : stop] - time[stroke.start]
+    part = made.heard(own, stop - stroke.start)
+    if stop > stroke.stop:
+        part[:, stroke.stop - stroke.start :] *= fade_curve(stop - stroke.stop + 1)[:0:-1]
+    return part
 
 
 def _last(stroke: Stroke, total: int) -> int:
@@ -81,10 +86,10 @@ def _lengths(hand: list[Stroke], time: Clock | None, total: int) -> dict[Touch, 
     return lengths
 
 
-def _driven(sound: Sound, tone: Tone, velocity: float) -> Sound:
+def _driven(sound: Sound, drive_db: float, velocity: float) -> Sound:
     """Overdriven; the softer a note, the less."""
     level = gain_for_peak(peak(sound), db_to_gain(RANGE_DB * (velocity - 1)))
-    return overdrive(sound * np.float32(level), tone.drive_db)
+    return overdrive(sound * np.float32(level), drive_db)
 
 
 def _levelled(sound: Sound, note: NoteRequest) -> Sound:

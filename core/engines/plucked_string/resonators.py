@@ -15,6 +15,7 @@ from core.engines.plucked_string.modes import Poles, Weights
 from core.engines.plucked_string.strings import Partials
 
 _WIDTH = 0.01
+"""What is left of a partial at its node."""
 
 
 @dataclass(frozen=True)
@@ -97,11 +98,13 @@ class Pickup:
 
 
 def comb_at(partials: Partials, share: float) -> NDArray[np.float64]:
-    """How far each partial swings at ``share`` of the string, 0 to 1: |sin(nπ · share)|, and not quite 0 at a node.
+    """How far, and to which side, each partial swings at ``share`` of the string: sin(nπ · share), but never quite 0.
 
-    A finger, a pick and a magnet are no points: they reach a little beyond the node.
+    A finger, a pick and a magnet are no points: they reach a little beyond a node.
     """
-    return np.sqrt(np.sin(np.pi * partials.number * share) ** 2 + _WIDTH**2)
+    swing = np.sin(np.pi * partials.number * share)
+    rounded: NDArray[np.float64] = np.copysign(np.hypot(swing, _WIDTH), swing)
+    return rounded
 
 
 Resonator = Body | Pickup
