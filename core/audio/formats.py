@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
+
+from pydantic import BeforeValidator
 
 from core.audio.mpeg import ADTS_RATES, adts_header, frames_follow, id3v2_size_bytes, mp3_header
 
@@ -69,6 +71,14 @@ def container_of_name(filename: str | None) -> Container | None:
 # What is made
 
 OutputFormat = Literal["wav16", "wav24", "wav_float", "flac", "mp3", "ogg", "m4a"]
+
+
+def _full_name(value: object) -> object:
+    return "wav16" if value == "wav" else value
+
+
+NamedFormat = Annotated[OutputFormat, BeforeValidator(_full_name)]
+"""A format as clients name it: plain ``wav`` is the one of 16 bits."""
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,7 @@ class LoudnessMeter:
     def _filter_graph(self) -> Graph:
         """ffmpeg's ``ebur128`` without its own true peak, which costs four times the rest."""
         graph = Graph()
+        graph.threads = 1  # a pool of its own costs a short file more than measuring it
         source = graph.add_abuffer(
             format="fltp", sample_rate=self._sample_rate, layout=self._layout, time_base=Fraction(1, self._sample_rate)
         )

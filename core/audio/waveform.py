@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from core.ports import Block
 
+CEILING = 1 - 2**-15
+"""The largest sample that every integer format can hold."""
+
 
 def peak(block: Block) -> float:
     """The largest absolute sample; 0 for an empty block, NaN if any sample is NaN."""

@@ -16,17 +16,16 @@ from core.audio.decode import decode
 from core.audio.effects.chain import apply_effects
 from core.audio.formats import OUTPUT_FORMATS
 from core.audio.spool import Spool
-from core.audio.waveform import gain_to_db, peak, scale
-from core.effects.file import ProcessedFile
+from core.audio.waveform import CEILING, gain_to_db, peak, scale
 from core.effects.request import EffectsOptions
 from core.files.background import ReadAhead, WriteBehind
+from core.files.output import OutputFile
 from core.files.reader import BlobReader
 from core.files.source import Source
 from core.files.upload import UploadedAudio
 from core.jobs.model import Job, Output
 from core.jobs.progress import Progress
 from core.ports import Blobs
-from core.separation.delivering import CEILING
 
 if TYPE_CHECKING:
     from core.ports import Block
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
 MOST_KEPT_BYTES = 256 * 2**20
 """Of samples that wait: about 12 minutes of stereo at 44.1 kHz."""
 
+_NAME = "processed"  # the file, without its extension
 _MEASURED = 0.6  # how far the job is then, of 1
 _BLOCKS_AHEAD = 4  # of about a second each: enough to decode while the effects compute
 _UPLOADS_BEHIND = 4
@@ -101,7 +101,10 @@ class Attempt:
 
     def _write(self, blocks: Iterable[Block], frames: int) -> Output:
         with WriteBehind(_UPLOADS_BEHIND, _UPLOAD_THREADS) as uploads:
-            file = ProcessedFile(self._blobs, self._job, self._options.format, self._audio, frames, uploads.submit)
+            file = OutputFile(
+                self._blobs, self._job, _NAME, self._options.format, sample_rate=self._audio.sample_rate,
+                channels=self._audio.channels, frames=frames, stage=uploads.submit,
+            )  # fmt: skip
             try:
                 done = 0
                 for block in blocks:

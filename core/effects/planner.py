@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 DEFAULT_ENGINE = "effects"
 
-_LONGEST_WAIT_SECONDS = 7 * 86400  # a message lives no longer
 _OVERHEAD_SECONDS = 0.5  # from the queue to the first block, and the upload
 
 
@@ -35,10 +34,6 @@ class EffectsPlanner:
         """The engine for ``options``, so far as they can be judged without the source. Raises ``InvalidRequest``."""
         self.planner.check(options)
         return self.planner.engine(options, "effects", DEFAULT_ENGINE)
-
-    def input_seconds(self, options: EffectsOptions) -> float:
-        """How long a file that came with its request may be needed: to wait and to run, and for a retry after that."""
-        return _LONGEST_WAIT_SECONDS + self.planner.retention_seconds(options)
 
     def plan(self, options: EffectsOptions, source: Source, audio: AudioInfo, *, job_id: str, fingerprint: str) -> Job:
         """The job that applies the effects to ``source``. Raises ``InvalidRequest`` or ``LicenceRefused``."""

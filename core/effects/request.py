@@ -8,8 +8,8 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 from core.audio.effects.request import EffectChain
+from core.audio.formats import NamedFormat
 from core.jobs.request import JobRequest
-from core.separation.request import Format
 from core.validation import NOT_EMPTY, Between, Identifier
 
 _EXAMPLE: JsonDict = {
@@ -28,7 +28,7 @@ class EffectsOptions(JobRequest):
     """What to do to a file, wherever it comes from."""
 
     effects: Annotated[EffectChain, *NOT_EMPTY] = Field(description="In the order in which they are applied")
-    format: Format = Field("wav16", description="wav16, wav24, wav_float, flac, mp3, ogg or m4a")
+    format: NamedFormat = Field("wav16", description="wav16, wav24, wav_float, flac, mp3, ogg or m4a")
     tail_seconds: Annotated[float, Between(0, 30, "seconds")] = Field(
         0.0, description="How much longer than the source the file is, for echoes and rooms to die away"
     )

@@ -8,10 +8,10 @@ from typing import BinaryIO
 
 from core.effects.planner import EffectsPlanner, check_against
 from core.effects.request import EffectsOptions, EffectsRequest
-from core.errors import FieldError, InvalidRequest, SourceNotFound
+from core.errors import SourceNotFound
 from core.files.source import Source
 from core.files.sources import Sources
-from core.jobs.model import Job, JobStatus
+from core.jobs.model import Job
 from core.jobs.service import JobService
 from core.soundbank.sample import SAMPLES, Sample
 from core.validation import fingerprint
@@ -50,7 +50,9 @@ class EffectsService:
         self.planner.check(options)
         audio = self.sources.probe(file, filename)
         check_against(options, audio)
-        source = self.sources.keep(file, filename, sha256, job_id=job_id, seconds=self.planner.input_seconds(options))
+        source = self.sources.keep(
+            file, filename, sha256, job_id=job_id, seconds=self.planner.planner.input_seconds(options)
+        )
         job = self.planner.plan(options, source, audio, job_id=job_id, fingerprint=f"{fingerprint(options)}:{sha256}")
         return job.evolve(input_folder=source.name.rpartition("/")[0] + "/")
 
@@ -61,12 +63,7 @@ class EffectsService:
             return self.sources.blob(request.blob)
         if request.sample_id is not None:
             return self._sound(request.sample_id)
-        job = self.jobs.get(request.job_id or "")
-        output = self.jobs.output(job, request.file or "")
-        if job.status is not JobStatus.COMPLETED:
-            detail = f"job {job.job_id} is {job.status}; the files of a completed job can be used"
-            raise InvalidRequest([FieldError("/job_id", detail)])
-        return self.sources.output(job, output)
+        return self.sources.output(*self.jobs.completed_output(request.job_id or "", request.file or "", "/job_id"))
 
     def _sound(self, sample_id: str) -> Source:
         sample = self.sound(sample_id)

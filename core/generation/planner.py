@@ -20,7 +20,6 @@ LOUDNESS_LUFS = -16.0
 """What stems of models with weights are brought to unless another loudness is asked for: the target for music of AES
 TD1008."""
 
-_LONGEST_WAIT_SECONDS = 7 * 86400  # a message lives no longer
 _OVERHEAD_SECONDS = 0.5  # from the queue to the first block, and the upload
 
 
@@ -44,10 +43,6 @@ class GenerationPlanner:
         if errors:
             raise InvalidRequest(errors)
         return engine, model
-
-    def input_seconds(self, options: GenerationOptions) -> float:
-        """How long a file that came with its request may be needed: to wait and to run, and for a retry after that."""
-        return _LONGEST_WAIT_SECONDS + self.planner.retention_seconds(options)
 
     def plan(
         self, options: GenerationOptions, *, job_id: str, inputs: Mapping[str, Input] | None = None,

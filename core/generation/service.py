@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from core.errors import FieldError, InvalidRequest
 from core.files.source import Source
 from core.files.sources import Sources
 from core.files.upload import UploadedAudio
 from core.generation.inputs import INPUTS, Input, errors_of
 from core.generation.planner import GenerationPlanner
 from core.generation.request import GenerationOptions, GenerationRequest, StoredFile
-from core.jobs.model import Job, JobStatus
+from core.jobs.model import Job
 from core.jobs.service import JobService
 from core.validation import fingerprint
 
@@ -64,7 +63,7 @@ class Generations:
         for name, sent in files.items():
             with errors_of(name):
                 found[name] = self.sources.probe(sent.file, sent.filename)
-        seconds = self.planner.input_seconds(options)
+        seconds = self.planner.planner.input_seconds(options)
         inputs = {
             name: self._input(
                 self.sources.keep(sent.file, sent.filename, sent.sha256, job_id=job_id, seconds=seconds, role=name),
@@ -80,12 +79,8 @@ class Generations:
             return self.sources.upload(stored.upload_id)
         if stored.blob is not None:
             return self.sources.blob(stored.blob, f"/{name}/blob")
-        job = self.jobs.get(stored.job_id or "")
-        output = self.jobs.output(job, stored.file or "")
-        if job.status is not JobStatus.COMPLETED:
-            detail = f"job {job.job_id} is {job.status}; the files of a completed job can be used"
-            raise InvalidRequest([FieldError(f"/{name}/job_id", detail)])
-        return self.sources.output(job, output)
+        found = self.jobs.completed_output(stored.job_id or "", stored.file or "", f"/{name}/job_id")
+        return self.sources.output(*found)
 
     def _input(self, source: Source, audio: AudioInfo) -> Input:
         return Input(

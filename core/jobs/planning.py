@@ -14,6 +14,8 @@ from core.ports import Clock, EngineInfo, Engines, ModelInfo, Task
 from core.settings import Settings
 from core.webhooks.address_guard import check_callback_url
 
+_LONGEST_WAIT_SECONDS = 7 * 86400  # a message lives no longer
+
 
 @dataclass(frozen=True)
 class JobPlanner:
@@ -97,6 +99,10 @@ class JobPlanner:
             return None
         check_callback_url(request.callback_url, "/callback_url", self.settings)
         return Callback(url=request.callback_url, events=request.callback_events, payload=payload)
+
+    def input_seconds(self, request: EngineRequest) -> float:
+        """How long a file that came with its request may be needed: to wait and to run, and for a retry after that."""
+        return _LONGEST_WAIT_SECONDS + self.retention_seconds(request)
 
     def retention_seconds(self, request: EngineRequest) -> int:
         """How long the job's files are kept once it has ended. Raises ``InvalidRequest``."""

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from core.errors import (
+    FieldError,
     FileNotFound,
     FilesExpired,
+    InvalidRequest,
     JobConflict,
     JobNotFound,
     JobStateConflict,
@@ -117,6 +119,18 @@ class JobService:
                 return output
         names = ", ".join(output.name for output in job.outputs) or f"none yet, it is {job.status}"
         raise FileNotFound(f"job {job.job_id} has no file {name!r}; it has {names}")
+
+    def completed_output(self, job_id: str, name: str, pointer: str) -> tuple[Job, Output]:
+        """A file of a completed job, for another one; ``pointer`` is the field that names the job.
+
+        Raises ``InvalidRequest``, ``JobNotFound``, ``FileNotFound`` or ``FilesExpired``.
+        """
+        job = self.get(job_id)
+        output = self.output(job, name)
+        if job.status is not JobStatus.COMPLETED:
+            detail = f"job {job_id} is {job.status}; the files of a completed job can be used"
+            raise InvalidRequest([FieldError(pointer, detail)])
+        return job, output
 
     def check_files(self, job: Job) -> None:
         """Raise ``FilesExpired`` if the job's files were removed."""

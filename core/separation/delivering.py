@@ -8,17 +8,15 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.allocator import give_back_freed_memory
-from core.audio.encode import open_encoder
-from core.audio.formats import OUTPUT_FORMATS
-from core.audio.loudness import LoudnessMeter
 from core.audio.peaks import PeaksMeter, samples_per_pixel_for
+from core.audio.waveform import CEILING
 from core.files.background import ReadAhead, WriteBehind
-from core.files.writer import BlobWriter
+from core.files.output import OutputFile
 from core.jobs.model import AUDIO_FILES, Job, Output
 from core.ports import Blobs
 from core.separation.parts import Part, Parts, Plan
@@ -26,9 +24,6 @@ from core.separation.parts import Part, Parts, Plan
 if TYPE_CHECKING:
     from core.audio.formats import OutputFormat
     from core.ports import Block, StemBlock
-
-CEILING = 1 - 2**-15
-"""The largest sample that every integer format can hold."""
 
 NOTHING_DB = -200.0
 """Stands for no residual at all: float32, in which everything is computed, resolves about 150 dB."""
@@ -110,72 +105,49 @@ class Delivery:
 
 
 class _StemFile:
-    """One stem on its way to its file, and what is measured on the way."""
+    """One stem on its way to its file, and its waveform."""
 
     def __init__(self, delivery: Delivery, stem_type: str, stage: Callable[[Callable[[], None]], None]) -> None:
         measurements = delivery.plan.measurements
         rate, channels, frames = measurements.sample_rate, measurements.channels, measurements.frames
         self._delivery = delivery
-        self._stem_type = stem_type
-        self._format = OUTPUT_FORMATS[delivery.output_format]
-        self._name = stem_type + self._format.extension
-        name = delivery.job.folder + self._name
-        self._file = BlobWriter(delivery.blobs, AUDIO_FILES, name, stage, writer=f"attempt-{delivery.job.attempt}-")
-        file = cast("BinaryIO", self._file)  # it has what the encoders need of one
-        self._encoder = open_encoder(file, delivery.output_format, rate, channels, frames)
-        self._loudness = LoudnessMeter(rate, channels)
+        self._file = OutputFile(
+            delivery.blobs, delivery.job, stem_type, delivery.output_format, sample_rate=rate, channels=channels,
+            frames=frames, stage=stage,
+        )  # fmt: skip
         self._peaks = PeaksMeter(rate, channels, samples_per_pixel_for(frames)) if delivery.peaks else None
 
     def write(self, block: Block) -> None:
-        self._encoder.write(block)
-        self._loudness.add(block)
+        self._file.write(block)
         if self._peaks:
             self._peaks.add(block)
 
     def close(self) -> None:
-        self._encoder.close()
-        self._file.stage_rest()
+        self._file.close()
 
     def abandon(self) -> None:
-        """Let nothing more be uploaded: encoders finish their file even when they are merely forgotten."""
         self._file.abandon()
 
     def outputs(self) -> Iterator[Output]:
         """Commit the file; the outputs that came of it."""
-        loudness = self._loudness.result()
-        yield self._output(
-            self._name,
-            format=self._format.extension.removeprefix("."),
-            file_size_bytes=self._file.size_bytes,
-            sha256=self._file.commit(self._format.content_type),
-            loudness_lufs=_rounded(loudness.integrated_lufs),
-            true_peak_dbtp=_rounded(loudness.true_peak_dbtp),
-        )
+        stem = self._file.commit()
+        yield stem
         if self._peaks:
-            yield self._peaks_output(self._peaks.json())
+            yield self._peaks_output(stem, self._peaks.json())
 
-    def _peaks_output(self, content: bytes) -> Output:
-        name = f"{self._stem_type}.peaks.json"
+    def _peaks_output(self, stem: Output, content: bytes) -> Output:
+        name = f"{stem.stem_type}.peaks.json"
+        place = self._delivery.job.folder + name
         self._delivery.blobs.write(
-            AUDIO_FILES, self._delivery.job.folder + name, lambda: iter((content,)), size_bytes=len(content),
-            content_type="application/json", metadata={},
+            AUDIO_FILES, place, lambda: iter((content,)), size_bytes=len(content), content_type="application/json",
+            metadata={},
         )  # fmt: skip
-        return self._output(
-            name, format="json", file_size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest()
-        )
-
-    def _output(self, name: str, **facts: object) -> Output:
-        measurements = self._delivery.plan.measurements
-        return Output(
+        return stem.evolve(
             name=name,
-            stem_type=self._stem_type,
-            blob_url=self._delivery.blobs.url(AUDIO_FILES, self._delivery.job.folder + name),
-            sample_rate=measurements.sample_rate,
-            channels=measurements.channels,
-            duration_seconds=round(measurements.frames / measurements.sample_rate, 6),
-            **facts,
+            blob_url=self._delivery.blobs.url(AUDIO_FILES, place),
+            format="json",
+            file_size_bytes=len(content),
+            sha256=hashlib.sha256(content).hexdigest(),
+            loudness_lufs=None,
+            true_peak_dbtp=None,
         )
-
-
-def _rounded(level: float | None) -> float | None:
-    return None if level is None else round(level, 2)

@@ -19,7 +19,6 @@ from core.separation.selection import check_stems
 if TYPE_CHECKING:
     from core.audio.stream import AudioInfo
 
-_LONGEST_WAIT_SECONDS = 7 * 86400  # a message lives no longer
 _OVERHEAD_SECONDS = 1.0  # from the queue to the first segment
 
 
@@ -41,10 +40,6 @@ class SeparationPlanner:
         if model.stems:
             check_stems(options, model.stems, engine.name)
         return engine, model
-
-    def input_seconds(self, options: SeparationOptions) -> float:
-        """How long a song that came with its request may be needed: to wait and to run, and for a retry after that."""
-        return _LONGEST_WAIT_SECONDS + self.planner.retention_seconds(options)
 
     def plan(
         self, options: SeparationOptions, source: Source, audio: AudioInfo, *, job_id: str, fingerprint: str

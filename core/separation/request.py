@@ -7,16 +7,10 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
-from core.audio.formats import OutputFormat
+from core.audio.formats import NamedFormat
 from core.jobs.request import JobRequest
 from core.validation import NO_DUPLICATES, NOT_EMPTY, Between, Identifier, words
 
-
-def _full_name(value: object) -> object:
-    return "wav16" if value == "wav" else value
-
-
-Format = Annotated[OutputFormat, BeforeValidator(_full_name)]
 Stems = Annotated[tuple[Identifier, ...], BeforeValidator(words), *NOT_EMPTY, *NO_DUPLICATES]
 
 _EXAMPLE: JsonDict = {"blob": "inbox/song.mp3", "engine": "spectral", "stems": ["vocals", "drums"], "format": "flac"}
@@ -28,7 +22,7 @@ class SeparationOptions(JobRequest):
     model: Identifier | None = Field(None, description="Which of the engine's models; GET /v1/engines lists them")
     stems: Stems | None = Field(None, description="The stems to deliver; all that the model tells apart if left out")
     two_stems: Identifier | None = Field(None, description="This stem and the rest of the song, as no_<stem>")
-    format: Format = Field("wav16", description="wav16, wav24, wav_float, flac, mp3, ogg or m4a")
+    format: NamedFormat = Field("wav16", description="wav16, wav24, wav_float, flac, mp3, ogg or m4a")
     residual: bool = Field(False, description="Deliver what is left of the song when all stems are taken from it, too")
     peaks: bool = Field(True, description="Deliver the waveform of each stem for a player, as JSON")
     shifts: Annotated[int, Between(0, 10, "passes")] = Field(

@@ -43,7 +43,9 @@ class Separations:
         self.planner.check(options)
         audio = self.sources.probe(file, filename)
         check_format(options, audio)
-        source = self.sources.keep(file, filename, sha256, job_id=job_id, seconds=self.planner.input_seconds(options))
+        source = self.sources.keep(
+            file, filename, sha256, job_id=job_id, seconds=self.planner.planner.input_seconds(options)
+        )
         stamp = f"{fingerprint(options)}:{sha256}"
         job = self.planner.plan(options, source, audio, job_id=job_id, fingerprint=stamp)
         return job.evolve(input_folder=source.name.rpartition("/")[0] + "/")

@@ -13,7 +13,7 @@ from core.audio.effects.chain import apply_to
 from core.audio.loudness import LoudnessMeter
 from core.audio.pitch import measure_pitch
 from core.audio.wav import encode_wav
-from core.audio.waveform import gain_to_db, peak, scale
+from core.audio.waveform import CEILING, gain_to_db, peak, scale
 from core.errors import EngineFailed, NotFinite
 from core.soundbank.sample import CHANNELS, SAMPLE_RATE, Pitch
 from core.theory.notes import cents_between, midi_of, note_name
@@ -21,9 +21,6 @@ from core.theory.notes import cents_between, midi_of, note_name
 if TYPE_CHECKING:
     from core.audio.effects.request import EffectChain
     from core.ports import Block
-
-CEILING = 1 - 2**-15
-"""The largest sample that 16 bits can hold."""
 
 
 @dataclass(frozen=True)
