@@ -16,7 +16,7 @@ from core.theory.techniques import settled, unused
 def asks_of(request: SoundRequest | SoundBatchRequest, engine: EngineInfo, model: str) -> list[Ask]:
     """The notes of a request, played by this model. Raises ``InvalidRequest`` if the instrument cannot play them."""
     instrument = INSTRUMENTS[request.instrument]
-    if errors := list(_unused(request)):
+    if errors := [*_unused(request), *_at_odds(request)]:
         raise InvalidRequest(errors)
     try:
         open_pitches = instrument.open_pitches(request.tuning)
@@ -63,6 +63,11 @@ def _ask(
 def _unused(request: SoundRequest | SoundBatchRequest) -> Iterator[FieldError]:
     for name, users in unused(request.articulation, request.technique):
         yield FieldError(f"/articulation/{name}", f"belongs to the technique {users}, which was not asked for")
+
+
+def _at_odds(request: SoundRequest | SoundBatchRequest) -> Iterator[FieldError]:
+    if isinstance(request, SoundRequest) and request.derive and request.no_cache:
+        yield FieldError("/derive", "goes without no_cache: what is derived of a sound is the same every time")
 
 
 def _place_errors(request: SoundRequest, instrument: Instrument) -> Iterator[FieldError]:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from pydantic.config import JsonDict
 
 from core.audio.effects.request import EffectChain
@@ -24,12 +34,21 @@ def _playable(techniques: tuple[str, ...]) -> tuple[str, ...]:
     return techniques
 
 
+def _name_or_notes(value: object, handler: ValidatorFunctionWrapHandler) -> object:
+    """One error for the field, where pydantic has one for each kind of value that would have fitted."""
+    try:
+        return handler(value)
+    except ValidationError:
+        raise ValueError("must be a tuning's name, or a list of the notes of the open strings") from None
+
+
 Tag = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,39}$")]
 Tags = Annotated[tuple[Tag, ...], BeforeValidator(words), *NO_DUPLICATES, Field(max_length=16)]
 Techniques = Annotated[
     tuple[Technique, ...], BeforeValidator(words), *NOT_EMPTY, *NO_DUPLICATES, AfterValidator(_playable)
 ]
 NoteNames = Annotated[tuple[Annotated[str, Field(max_length=4)], ...], Field(min_length=1, max_length=12)]
+Tuning = Annotated[Annotated[str, Field(max_length=40)] | NoteNames, WrapValidator(_name_or_notes)]
 
 _EXAMPLE: JsonDict = {
     "instrument": "electric_guitar",
@@ -53,7 +72,7 @@ class SoundOptions(EngineRequest):
     """What requests for one sound and for many have in common."""
 
     instrument: InstrumentName
-    tuning: Annotated[str | NoteNames, default("standard")] = Field(
+    tuning: Annotated[Tuning, default("standard")] = Field(
         "standard", description="A name, such as drop_d or open_g, or the notes of the open strings from the lowest on"
     )
     technique: Annotated[Techniques, default(("pluck",))] = ("pluck",)
@@ -69,10 +88,14 @@ class SoundOptions(EngineRequest):
     random_seed: Annotated[int, Between(0, 2**53, "")] | None = Field(
         None, description="Another seed is another take; without one, equal requests come to the same sound"
     )
-    no_cache: bool = Field(False, description="Make a new take though the bank has this sound")
-    tags: Annotated[Tags, default(())] = Field((), description="To find it by: small letters, digits, and . _ -")
+    no_cache: Annotated[bool, default(False)] = Field(
+        False, description="Make a new take though the bank has this sound"
+    )
+    tags: Annotated[Tags, default(())] = Field(
+        (), description="To find it by: small letters, digits, and . _ -. A sound that the bank has keeps its own"
+    )
     expires_in_seconds: Annotated[int, Between(60, _LONGEST_RETENTION_SECONDS, "seconds")] | None = Field(
-        None, description="How long the sound is kept; for ever if left out"
+        None, description="How long the sound is kept at least; for ever if left out"
     )
 
 
@@ -84,7 +107,9 @@ class SoundRequest(SoundOptions):
     string: Annotated[int, Between(1, 6, "")] = Field(description="1 is the last of the tuning: a guitar's high E")
     fret: Annotated[int, Between(0, 24, "")] = Field(description="0 is the open string")
     velocity: Annotated[float, Between(0, 1, "(1 is the hardest)"), default(0.8)] = 0.8
-    derive: bool = Field(False, description="Make it from the nearest sound of its kind, if the bank has one")
+    derive: Annotated[bool, default(False)] = Field(
+        False, description="Make it from the nearest sound of its kind, if the bank has one"
+    )
 
 
 class SoundBatchRequest(SoundOptions, NoteSelection):

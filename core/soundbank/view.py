@@ -131,7 +131,9 @@ def _status(job: Job) -> JobStatus:
     """Of a job whose own files are past their time, how it ended: its sounds live on."""
     if job.status is not JobStatus.EXPIRED:
         return job.status
-    return JobStatus.FAILED if job.error else JobStatus.COMPLETED
+    if job.error:
+        return JobStatus.FAILED
+    return JobStatus.COMPLETED if job.progress == 1 else JobStatus.CANCELED
 
 
 def _message(job: Job, sample: Sample | None, cached: bool) -> str:

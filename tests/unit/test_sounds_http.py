@@ -67,6 +67,10 @@ REFUSED = [
     ({"tuning": ["E2", "A2"]}, "/tuning", "6 strings"),
     ({"tuning": ["E2", "A2", "D3", "G3", "B3", "H4"]}, "/tuning", "no note"),
     ({"tuning": ["E2", "A2", "D3", "G3", "B3", "E6"]}, "/tuning", "octave"),
+    ({"tuning": 5}, "/tuning", "list of the notes"),
+    ({"tuning": []}, "/tuning", "list of the notes"),
+    ({"tuning": ["E2"] * 13}, "/tuning", "list of the notes"),
+    ({"derive": True, "no_cache": True}, "/derive", "no_cache"),
     ({"articulation": {"bend_semitones": 1}}, "/articulation/bend_semitones", "technique bend"),
     ({"technique": ["bend"], "articulation": {"bend_semitones": 9}}, "/articulation/bend_semitones", "0.25 to 4"),
     ({"technique": ["hammer_on"], "fret": 0}, "/articulation", "hammer_on"),
@@ -103,7 +107,18 @@ def test_a_body_that_is_no_text_is_refused(services: Services) -> None:
 
 
 def test_what_older_clients_leave_empty_is_the_default(services: Services) -> None:
-    body = NOTE | {"velocity": None, "technique": None, "style_prompt": None, "duration_seconds": None}
+    body = NOTE | {
+        "velocity": None,
+        "technique": None,
+        "style_prompt": None,
+        "duration_seconds": None,
+        "derive": None,
+        "no_cache": None,
+        "tuning": None,
+        "tags": None,
+        "effects": None,
+        "articulation": None,
+    }
     answer = call(services, "POST", "/v1/sounds/generate", json=body)
     assert answer.status_code == 202
     request = services.jobs.get(answer.json()["job_id"]).request
@@ -165,6 +180,16 @@ def test_a_job_whose_row_has_expired_still_leads_to_its_sound(services: Services
     services.jobs.jobs.replace(job, job.expired(services.clock()))
     shown = call(services, "GET", f"/v1/sounds/jobs/{sample['job_id']}").json()
     assert (shown["status"], shown["sample"]["sample_id"]) == ("completed", sample["sample_id"])
+
+
+@pytest.mark.parametrize("kind", ["generate", "batch"])
+def test_a_canceled_job_whose_row_has_expired_was_canceled(services: Services, kind: str) -> None:
+    place = {"string": 3, "fret": 5} if kind == "generate" else {"notes": [{"string": 3, "fret": 5}]}
+    body = {"instrument": "electric_guitar"} | place
+    created = call(services, "POST", f"/v1/sounds/{kind}", json=body)
+    job = services.jobs.cancel(created.json()["job_id"])
+    services.jobs.jobs.replace(job, job.expired(services.clock()))
+    assert call(services, "GET", created.headers["location"]).json()["status"] == "canceled"
 
 
 def test_a_key_gives_the_first_answer_again(services: Services) -> None:
