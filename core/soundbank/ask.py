@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import unicodedata
 from typing import Any
 
 from core.jobs.model import Model
@@ -90,7 +91,7 @@ class Ask(Model):
         return self.model_dump(mode="json", include=alike) | {
             "technique": canonical(self.technique),
             "articulation": self.articulation.model_dump(),
-            "style_prompt": " ".join(self.style_prompt.casefold().split()),
+            "style_prompt": " ".join(unicodedata.normalize("NFKC", self.style_prompt).casefold().split()),
             "weights": weights,
         }
 

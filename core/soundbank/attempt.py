@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import soundfile
 
-from core.errors import BlobNotFound, JobNotFound, MadeElsewhere, RowChanged, SoundNotFound, StorageError
+from core.errors import (
+    BlobNotFound,
+    CancelRequested,
+    DeadlineExceeded,
+    JobNotFound,
+    MadeElsewhere,
+    RowChanged,
+    SoundNotFound,
+    TimeUsedUp,
+)
 from core.files.background import WriteBehind
 from core.jobs.model import Job, JobKind
 from core.jobs.progress import Progress
@@ -19,6 +29,7 @@ from core.soundbank.ask import Ask
 from core.soundbank.asking import asks_of
 from core.soundbank.claims import Claim
 from core.soundbank.deriving import shift
+from core.soundbank.finding import Finder
 from core.soundbank.finishing import finish
 from core.soundbank.keeping import Keeper, Provenance, maker_of, sample_id_of
 from core.soundbank.planner import request_of
@@ -31,7 +42,12 @@ if TYPE_CHECKING:
 
 _FILES_BEHIND = 8  # notes that wait in memory for storage
 _THREADS = 2
-_LINKED_TOGETHER = 50
+_LOOKS_AT_ONCE = 8
+
+
+Found = dict[int, Sample]
+Mine = dict[int, Claim | None]
+"""Sounds, and the claims to those that are to be made (``None`` without one), by their places among the notes."""
 
 
 class Attempt:
@@ -46,14 +62,13 @@ class Attempt:
         self._model = self._engine.info.model(job.request["model"]).name
         self._asks = asks_of(self._request, self._engine.info, self._model)
         self._keeper = Keeper(bank.store, bank.blobs, bank.clock, job)
+        self._finder = Finder(bank.store, bank.clock, self._request.expires_in_seconds)
         self._sounds: dict[int, Sample] = {}
-        self._linked: set[int] = set()
 
     def run(self) -> None:
         """Come to every sound. Raises ``MadeElsewhere``, ``EngineError``, or what stops an attempt."""
         if self._job.request.get("derive_from") is None or not self._derive():
             self._play()
-        self._link(at_least=1)
         self._progress.measured(self._result())
 
     # Playing
@@ -65,41 +80,48 @@ class Attempt:
             note_weights(self._bank.table, maker.engine, maker.model, maker.weights_sha256)
             missing = list(range(len(self._asks)))
             while missing:
-                mine, held = self._shared_out(missing, maker)
+                found, mine, held = self._shared_out(missing, maker)
+                self._take(found)
                 if held and not mine:
                     raise MadeElsewhere(f"job {held[0].job_id} is making the same sound right now")
                 if mine:
                     self._make(renderer, maker, mine)
                 missing = [index for index in missing if index not in self._sounds]
 
-    def _shared_out(self, missing: list[int], maker: SoundMaker) -> tuple[dict[int, Claim | None], list[Claim]]:
-        """Which of the missing sounds are this job's to make, and what others are making; notes what is found."""
-        if self._request.no_cache:
-            kept = self._bank.store.get_many([sample_id_of(self._job.job_id, index) for index in missing])
-            self._sounds |= {index: sample for index, sample in zip(missing, kept, strict=True) if sample}
-            return {index: None for index in missing if index not in self._sounds}, []
-        mine: dict[int, Claim | None] = {}
+    def _shared_out(self, missing: list[int], maker: SoundMaker) -> tuple[Found, Mine, list[Claim]]:
+        """Which of the missing sounds there are, which are this job's to make, and what others are making."""
+        fingerprints = [self._asks[index].fingerprint(maker.weights_sha256) for index in missing]
+        with ThreadPoolExecutor(min(_LOOKS_AT_ONCE, len(missing))) as pool:
+            known = dict(zip(missing, pool.map(self._known, fingerprints), strict=True))
+        found = {index: what for index, what in known.items() if isinstance(what, Sample)}
+        mine: Mine = {}
         held = []
-        for index in missing:
-            self._progress.check()
-            claim = self._claim(self._asks[index].fingerprint(maker.weights_sha256))
-            if claim.sample_id is not None:
-                with suppress(SoundNotFound):  # removed since: the next round claims it
-                    self._sounds[index] = self._bank.store.get(claim.sample_id)
-            elif claim.job_id == self._job.job_id:
-                mine[index] = claim
-            else:
-                held.append(claim)
-        return mine, held
+        for index, what in known.items():
+            if what is None or (isinstance(what, Claim) and what.job_id == self._job.job_id):
+                mine[index] = what
+            elif isinstance(what, Claim):
+                held.append(what)
+        return found, mine, held
 
-    def _claim(self, fingerprint: str) -> Claim:
-        """The claim to a sound: this job's, if nobody who is alive has it."""
+    def _known(self, fingerprint: str) -> Sample | Claim | None:
+        """The sound, or whose claim it is; ``None`` for a take that nobody else is to have."""
+        self._progress.check()
+        if self._request.no_cache:
+            return self._finder.get(sample_id_of(self._job.job_id, fingerprint))
+        return self._found_or_claimed(fingerprint)
+
+    def _found_or_claimed(self, fingerprint: str) -> Sample | Claim:
+        """The sound, or the claim to it: this job's, if nobody who is alive has it."""
         claims, job_id = self._bank.store.claims, self._job.job_id
-        claim = claims.claim(fingerprint, job_id)
-        if claim.sample_id is None and claim.job_id != job_id and not self._is_alive(claim.job_id):
-            with suppress(RowChanged):
+        while True:
+            claim = claims.claim(fingerprint, job_id)
+            if claim.sample_id is not None:
+                if found := self._finder.get(claim.sample_id):
+                    return found
+            elif claim.job_id == job_id or self._is_alive(claim.job_id):
+                return claim
+            with suppress(RowChanged):  # what is there is of a job that has ended, or about to go
                 return claims.take_over(claim, job_id)
-        return claim
 
     def _is_alive(self, job_id: str) -> bool:
         try:
@@ -107,7 +129,7 @@ class Attempt:
         except JobNotFound:
             return False
 
-    def _make(self, renderer: NoteRenderer, maker: SoundMaker, mine: dict[int, Claim | None]) -> None:
+    def _make(self, renderer: NoteRenderer, maker: SoundMaker, mine: Mine) -> None:
         places = list(mine)
         seeds = [self._seed(index) for index in places]
         notes = [self._asks[index].note(seed) for index, seed in zip(places, seeds, strict=True)]
@@ -117,12 +139,12 @@ class Attempt:
                 for take in takes:
                     index, seed = places[take.note], seeds[take.note]
                     files.submit(partial(self._keep, index, take, renderer.sample_rate, maker, seed, mine[index]))
-                    self._link(_LINKED_TOGETHER)
                 files.wait()
-            except BaseException:
-                with suppress(Exception):  # whatever became of the others, a note that was played is worth keeping
+            except BaseException as error:
+                with suppress(Exception):  # it is the first error that counts
                     files.wait()
-                self._release(mine)
+                if isinstance(error, DeadlineExceeded) and mine.keys() & self._sounds.keys():
+                    raise TimeUsedUp from None  # another attempt would get further, too
                 raise
 
     def _keep(
@@ -133,9 +155,11 @@ class Attempt:
             take.samples, sample_rate, self._request.effects, seconds=ask.duration_seconds,
             frequency_hz=ask.frequency_hz,
         )  # fmt: skip
-        self._progress.confirm_lease()
+        with suppress(CancelRequested, DeadlineExceeded):  # a note that was played is worth keeping
+            self._progress.confirm_lease()
         provenance = Provenance(seed, take.tries, round(take.correction_cents, 2))
         self._sounds[index] = self._keeper.keep(index, ask, finished, maker, provenance, claim)
+        self._progress.measured(self._result())
 
     def _seed(self, index: int) -> int:
         """A new take has a seed of its own; any other the one that its request comes to."""
@@ -153,12 +177,6 @@ class Attempt:
 
         return step
 
-    def _release(self, mine: dict[int, Claim | None]) -> None:
-        for index, claim in mine.items():
-            if claim is not None and index not in self._sounds:
-                with suppress(StorageError):  # it is a claim of a job that ends, which counts for nothing
-                    self._bank.store.claims.release(claim)
-
     # Deriving
 
     def _derive(self) -> bool:
@@ -170,13 +188,13 @@ class Attempt:
             content = b"".join(self._bank.blobs.read(SAMPLES, parent.blob))
         except (BlobNotFound, SoundNotFound):
             return False
-        claim = self._claim(ask.fingerprint(parent.made_by.weights_sha256, derived=True))
-        if claim.sample_id is not None:
-            self._sounds[0] = self._bank.store.get(claim.sample_id)
-        elif claim.job_id != self._job.job_id:
-            raise MadeElsewhere(f"job {claim.job_id} is deriving the same sound right now")
+        known = self._found_or_claimed(ask.fingerprint(parent.made_by.weights_sha256, derived=True))
+        if isinstance(known, Sample):
+            self._sounds[0] = known
+        elif known.job_id != self._job.job_id:
+            raise MadeElsewhere(f"job {known.job_id} is deriving the same sound right now")
         else:
-            self._shift(ask, parent, source, content, claim)
+            self._shift(ask, parent, source, content, known)
         return True
 
     def _shift(self, ask: Ask, parent: Sample, source: Derivation, content: bytes, claim: Claim) -> None:
@@ -192,14 +210,11 @@ class Attempt:
 
     # What came of it
 
-    def _link(self, at_least: int) -> None:
-        """Have the batch name its sounds, so that they can be had while others are being made."""
-        if self._job.kind is not JobKind.SOUND_BATCH:
-            return
-        new = {index: sample.sample_id for index, sample in self._sounds.copy().items() if index not in self._linked}
-        if len(new) >= at_least:
-            self._bank.store.link(self._job.job_id, new)
-            self._linked |= new.keys()
+    def _take(self, found: Found) -> None:
+        """Have the job, and the batch, name sounds that were there."""
+        self._sounds |= found
+        if self._job.kind is JobKind.SOUND_BATCH:
+            self._bank.store.link(self._job.job_id, {index: sample.sample_id for index, sample in found.items()})
             self._progress.measured(self._result())
 
     def _result(self) -> dict[str, Any]:

@@ -110,3 +110,7 @@ class Sample(Model):
     def blob(self) -> str:
         """The name of its file in the container ``samples``."""
         return f"{self.sample_id}.wav"
+
+    def kept_until(self, moment: datetime | None) -> bool:
+        """Whether it is kept until then at least; ``None`` is for ever."""
+        return self.expires_at is None or (moment is not None and self.expires_at >= moment)

@@ -14,6 +14,7 @@ from core.jobs.service import JobService
 from core.ports import Blobs, Clock, Table
 from core.soundbank.ask import Ask, shift_semitones
 from core.soundbank.batch import BatchNote
+from core.soundbank.finding import Finder
 from core.soundbank.planner import SoundPlan, SoundPlanner, request_of
 from core.soundbank.query import SoundQuery
 from core.soundbank.request import SoundBatchRequest, SoundRequest
@@ -138,9 +139,10 @@ class Sounds:
         return last_weights(self.table, plan.engine.name, plan.model.name)
 
     def _found(self, request: SoundRequest, ask: Ask, weights: str | None) -> Sample | None:
-        found = self.store.find(ask.fingerprint(weights))
+        finder = Finder(self.store, self.clock, request.expires_in_seconds)
+        found = finder.find(ask.fingerprint(weights))
         if found is None and request.derive:
-            found = self.store.find(ask.fingerprint(weights, derived=True))
+            found = finder.find(ask.fingerprint(weights, derived=True))
         return found
 
     def _nearest(self, ask: Ask, weights: str | None) -> Derivation | None:

@@ -6,7 +6,7 @@ whose answer was lost on the way, comes to the same rows. ``core.soundbank.searc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
@@ -81,16 +81,17 @@ class SoundStore:
         best = min(rows, key=lambda row: _distance(row, pitch), default=None)
         return sample_of(best) if best else None
 
-    def add(self, sample: Sample, claim: Claim | None) -> Sample:
-        """Store a sound, and in the same transaction that it is what came of ``claim``.
+    def add(self, sample: Sample, claim: Claim | None, in_batch: tuple[str, int] | None = None) -> Sample:
+        """Store a sound, and in the same transaction that it is what came of ``claim`` and of a batch's place.
 
         Without a claim it is found by its fingerprint only if nothing else is, or is being made, under it. If a sound
         of this id is stored already, that one is returned. Raises ``RowChanged`` if the claim is no longer as it was
         read: it was taken over.
         """
+        links = [_link(*in_batch, sample.sample_id)] if in_batch else []
         for _ in range(_TRIES):
             try:
-                return sample.evolve(etag=self._table.commit(PARTITION, *self._additions(sample, claim))[0])
+                return sample.evolve(etag=self._table.commit(PARTITION, *self._additions(sample, claim), *links)[0])
             except (RowExists, RowChanged, RowNotFound):
                 with suppress(SoundNotFound):
                     return self.get(sample.sample_id)
@@ -100,14 +101,13 @@ class SoundStore:
 
     def retag(self, sample_id: str, tags: tuple[str, ...]) -> Sample:
         """Give a sound other tags, at most ``MOST_TAGS``. Raises ``SoundNotFound``."""
-        for _ in range(_TRIES):
-            before = self.get(sample_id)
-            if before.tags == tags:
-                return before
-            after = before.evolve(tags=tags)
-            with suppress(RowChanged, RowNotFound):
-                return after.evolve(etag=self._table.commit(PARTITION, *_replacements(before, after))[0])
-        raise RowChanged(f"sound {sample_id} keeps changing")
+        return self._change(sample_id, lambda sample: sample.evolve(tags=tags))
+
+    def extend(self, sample_id: str, until: datetime | None) -> Sample:
+        """Keep a sound until then at least, ``None`` for ever. Raises ``SoundNotFound``."""
+        return self._change(
+            sample_id, lambda sample: sample if sample.kept_until(until) else sample.evolve(expires_at=until)
+        )
 
     def remove(self, sample_id: str) -> Sample:
         """Forget a sound; returns it as it was. Raises ``SoundNotFound`` if there is none to begin with."""
@@ -129,10 +129,7 @@ class SoundStore:
 
     def link(self, batch_id: str, sample_ids: Mapping[int, str]) -> None:
         """Store which sounds a batch led to, by their places in it (0 to 99,999); it may be told again."""
-        changes = (
-            Replace(batch_key(batch_id, index), _Link(sample_id=sample_id).model_dump_json())
-            for index, sample_id in sample_ids.items()
-        )
+        changes = (_link(batch_id, index, sample_id) for index, sample_id in sample_ids.items())
         for some in _in_commits(changes):
             self._table.commit(PARTITION, *some)
 
@@ -146,6 +143,16 @@ class SoundStore:
             for some in _in_commits(Remove(row.key) for row in rows):
                 with suppress(RowNotFound):  # somebody else does the same: read again what is left
                     self._table.commit(PARTITION, *some)
+
+    def _change(self, sample_id: str, step: Callable[[Sample], Sample]) -> Sample:
+        for _ in range(_TRIES):
+            before = self.get(sample_id)
+            after = step(before)
+            if after == before:
+                return before
+            with suppress(RowChanged, RowNotFound):
+                return after.evolve(etag=self._table.commit(PARTITION, *_replacements(before, after))[0])
+        raise RowChanged(f"sound {sample_id} keeps changing")
 
     def _get_or_none(self, sample_id: str) -> Sample | None:
         try:
@@ -181,6 +188,10 @@ def _replacements(before: Sample, after: Sample) -> list[Change]:
     changes += [Remove(key) for key in sorted(old - new)]
     changes += [Replace(key, whole) for key in sorted(new)]
     return changes
+
+
+def _link(batch_id: str, index: int, sample_id: str) -> Replace:
+    return Replace(batch_key(batch_id, index), _Link(sample_id=sample_id).model_dump_json())
 
 
 def _linked(row: Row) -> tuple[int, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,6 +18,7 @@ from core.errors import BatchNotFound, FieldError, InvalidRequest, JobNotFound, 
 from core.jobs.model import Job, JobStatus
 from core.settings import Settings
 from core.soundbank.ask import Ask
+from core.soundbank.claims import Claim
 from core.soundbank.export import export_files
 from core.soundbank.query import SoundQuery
 from core.soundbank.request import SoundBatchRequest, SoundRequest
@@ -225,6 +227,11 @@ def test_no_cache_makes_a_new_take(services: Services, ask: Callable[..., Job]) 
     assert ask().result["sample_id"] == first.sample_id  # type: ignore[index] # it is not None
 
 
+def test_letters_count_and_not_how_they_are_encoded(services: Services, ask: Callable[..., Job]) -> None:
+    made(services, ask(style_prompt="Fl\u00fcgel"))
+    assert ask(style_prompt="flu\u0308gel ").status is JobStatus.COMPLETED
+
+
 def test_the_same_request_has_the_same_seed_everywhere(services: Services, ask: Callable[..., Job]) -> None:
     first = made(services, ask())
     services.sounds.delete(first.sample_id)
@@ -257,6 +264,25 @@ def test_a_near_miss_offers_the_nearest_and_derive_makes_it_from_there(
 def test_without_anything_near_derive_makes_the_sound_itself(services: Services, ask: Callable[..., Job]) -> None:
     made(services, ask(technique=["palm_mute"]))
     assert made(services, ask(derive=True)).derived_from is None
+
+
+def test_a_derived_sound_that_is_deleted_just_when_it_is_found_is_made_again(
+    services: Services, ask: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(services, ask(fret=7))
+    first, second = ask(fret=6, derive=True), ask(fret=6, derive=True)
+    gone = made(services, first)
+    claims = services.sounds.store.claims
+    claim = claims.claim
+
+    def found_then_deleted(fingerprint: str, job_id: str) -> Claim:
+        found = claim(fingerprint, job_id)
+        if found.sample_id == gone.sample_id:
+            services.sounds.delete(gone.sample_id)
+        return found
+
+    monkeypatch.setattr(claims, "claim", found_then_deleted)
+    assert made(services, second).job_id == second.job_id
 
 
 def test_a_source_that_is_deleted_meanwhile_is_done_without(services: Services, ask: Callable[..., Job]) -> None:
@@ -325,6 +351,72 @@ def test_a_batch_that_died_goes_on_where_it_was(
     batch = run(services, job)
     assert batch.result == {"total": 12, "made": 12, "found": 0}
     assert [len(notes) for notes in toy.rendered] == [12, 6]
+
+
+def test_a_batch_of_more_than_an_attempt_has_time_for_goes_on_in_the_next(
+    services: Services, ask_many: Callable[..., Job], toy: ToyNotes, clock: Clock
+) -> None:
+    job = ask_many()
+    toy.after_note = lambda notes: clock.advance(1000)  # JOB_DEADLINE_SECONDS is 3,000
+    attempts = 0
+    while not services.jobs.get(job.job_id).status.ended:
+        run(services, job)
+        attempts += 1
+    assert services.jobs.get(job.job_id).result == {"total": 12, "made": 12, "found": 0}
+    assert attempts > 3  # JOB_ATTEMPTS, which none of these counted for
+
+
+def test_a_batch_names_its_sounds_while_others_are_made(
+    services: Services, ask_many: Callable[..., Job], toy: ToyNotes
+) -> None:
+    job = ask_many()
+    named: list[int] = []
+    toy.before_note = lambda notes: named.append(len(services.sounds.of_batch(job.job_id)))
+    assert run(services, job).status is JobStatus.COMPLETED
+    assert named[-1] > 0
+
+
+def test_an_attempt_with_other_weights_makes_all_sounds_of_its_own(
+    services: Services, ask_many: Callable[..., Job], toy: ToyNotes, clock: Clock
+) -> None:
+    job = ask_many()
+
+    def die(notes: int) -> None:
+        if notes == 6:
+            raise SystemExit
+
+    toy.after_note = die
+    with pytest.raises(SystemExit):
+        services.runner.run(job.job_id)
+    clock.advance(61)
+    toy.after_note, toy.weights = lambda notes: None, "6" * 64
+    assert run(services, job).status is JobStatus.COMPLETED
+    sounds = [sample for _, sample in services.sounds.of_batch(job.job_id)]
+    assert {sample and sample.made_by.weights_sha256 for sample in sounds} == {"6" * 64}
+
+
+def test_an_attempt_that_was_overtaken_takes_nothing_from_the_one_that_goes_on(
+    services: Services, ask: Callable[..., Job], toy: ToyNotes, clock: Clock
+) -> None:
+    job = ask()
+    begun, overtaken = threading.Event(), threading.Event()
+
+    def go_on(notes: int) -> None:
+        overtaken.set()
+        first.join()
+
+    def hang(notes: int) -> None:
+        toy.before_note = go_on
+        begun.set()
+        overtaken.wait(30)
+
+    toy.before_note = hang
+    first = threading.Thread(target=services.runner.run, args=(job.job_id,))
+    first.start()
+    begun.wait(30)
+    clock.advance(61)
+    assert made(services, job).job_id == job.job_id
+    assert services.jobs.get(job.job_id).attempt == 2
 
 
 def test_two_batches_that_overlap_make_each_sound_once(
@@ -408,6 +500,37 @@ def test_a_sound_is_kept_for_ever_unless_it_says_otherwise(
     assert b"".join(services.sounds.read(kept))
 
 
+def test_a_sound_about_to_expire_is_not_handed_out_and_makes_room_for_another(
+    services: Services, ask: Callable[..., Job], clock: Clock
+) -> None:
+    old, waiting = made(services, ask(expires_in_seconds=3600)), ask(fret=1)
+    clock.advance(3590)
+    job = ask()
+    assert job.status is JobStatus.QUEUED
+    new = made(services, job)
+    assert new.sample_id != old.sample_id
+    clock.advance(20)
+    assert services.sounds.expire() == 1
+    assert ask().result["sample_id"] == new.sample_id  # type: ignore[index] # it is not None
+    assert made(services, waiting).sample_id != new.sample_id
+
+
+def test_a_sound_that_is_found_is_kept_as_long_as_whoever_found_it_wants(
+    services: Services, ask: Callable[..., Job], ask_many: Callable[..., Job], clock: Clock
+) -> None:
+    at_once, by_a_worker = made(services, ask(expires_in_seconds=3600)), ask(fret=1, expires_in_seconds=3600)
+    later = ask(fret=1)
+    made(services, by_a_worker)
+    assert ask(expires_in_seconds=60).status is JobStatus.COMPLETED
+    assert services.sounds.get(at_once.sample_id).expires_at == at_once.expires_at
+    assert ask(expires_in_seconds=7200).status is JobStatus.COMPLETED
+    found = made(services, later)
+    clock.advance(7000)
+    assert services.sounds.expire() == 0
+    assert services.sounds.get(at_once.sample_id).expires_at is not None
+    assert services.sounds.get(found.sample_id).expires_at is None
+
+
 def test_what_storage_refuses_once_is_made_by_the_next_attempt(
     services: Services, storage: Storage, ask: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -433,7 +556,10 @@ def test_a_canceled_batch_stops_and_keeps_what_it_made(
             services.runner.clock.advance(61)  # type: ignore[attr-defined] # past the lease: the next write looks
 
     toy.after_note = cancel
-    assert run(services, job).status is JobStatus.CANCELED
+    canceled = run(services, job)
+    assert canceled.status is JobStatus.CANCELED
+    assert canceled.result is not None
+    assert len(services.sounds.of_batch(job.job_id)) == canceled.result["made"] > 0
     toy.after_note = lambda notes: None
     again = run(services, ask_many())
     assert again.result is not None
