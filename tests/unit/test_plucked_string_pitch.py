@@ -89,3 +89,9 @@ def test_partials_are_stretched_as_a_stiff_string_stretches_them() -> None:
             assert cents_between(expected, number * lowest) == pytest.approx(
                 600 / np.log(2) * stiffness * (number**2 - 1), rel=0.01
             )
+
+
+@pytest.mark.parametrize("instrument", INSTRUMENTS)
+def test_a_tremolo_is_one_tone_and_not_one_for_each_stroke(instrument: str) -> None:
+    for string in range(1, INSTRUMENTS[instrument].strings + 1):
+        assert abs(deviation_cents(note(instrument, string, 5, ["tremolo"]), 0.2, 1.8)) < NECK_CENTS

@@ -68,6 +68,9 @@ def _stroke(stroke: Stroke, made: Vibration, time: Clock | None, total: int) -> 
     part = made.heard(own, stop - stroke.start)
     if stop > stroke.stop:
         part[:, stroke.stop - stroke.start :] *= fade_curve(stop - stroke.stop + 1)[:0:-1]
+        # a few periods that die away have a mean, and a tremolo's strokes would add up to an offset
+        hump = np.hanning(part.shape[1]).astype(np.float32)
+        part -= hump * (part.mean(axis=1, keepdims=True) / hump.mean())
     return part
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from core.engines.synth.oscillators import SAMPLE_RATE, frames_of
@@ -27,7 +28,7 @@ class Touch:
         fret: where the string is stopped.
         order: into how many parts a finger on a node divides it; 1 if there is none.
         place: where it is excited, from the bridge, in shares of what sounds.
-        level: beside a plain pluck; negative the other way.
+        level: beside a plain pluck.
         softness: by how much the touch is softer than the velocity has it; a factor of frequency.
         scrape: whether pick or nail are heard.
         palm: whether the palm lies on it; ``dead``: whether the fingers touch it all over.
@@ -59,7 +60,7 @@ def strokes(note: NoteRequest, voice: Voice, drift: float) -> Iterator[Stroke]:
     if {"hammer_on", "pull_off"} & set(note.techniques):
         yield from _slurred(note, touch, total)
     elif "tremolo" in note.techniques:
-        yield from _tremolo(touch, note.articulation.tremolo_rate_hz or 1.0, total)
+        yield from _tremolo(touch, note, total)
     else:
         yield Stroke(0, total, touch)
 
@@ -86,12 +87,16 @@ def _slurred(note: NoteRequest, touch: Touch, total: int) -> Iterator[Stroke]:
     yield Stroke(change, total, replace(touch, place=place, level=1.3, softness=0.3, scrape=False))
 
 
-def _tremolo(touch: Touch, rate_hz: float, total: int) -> Iterator[Stroke]:
-    """Strokes down and up by turns: those up are lighter, and draw the string aside the other way."""
-    up = replace(touch, place=touch.place * _TREMOLO_DRIFT, level=-0.9)
-    period = SAMPLE_RATE / rate_hz
-    starts = [round(index * period) for index in range(int(total / period) + 1)]
-    for index, start in enumerate(starts):
-        stop = min([*starts[index + 1 : index + 2], total])
+def _tremolo(touch: Touch, note: NoteRequest, total: int) -> Iterator[Stroke]:
+    """Strokes down and up by turns; those up are lighter.
+
+    Each begins with a period of the note, so that they add up to one tone: it is at most half a period from the beat.
+    """
+    up = replace(touch, place=touch.place * _TREMOLO_DRIFT, level=0.9)
+    beat = SAMPLE_RATE / (note.articulation.tremolo_rate_hz or 1.0)
+    period = SAMPLE_RATE / (note.sounding_hz or SAMPLE_RATE)
+    starts = [round(round(index * beat / period) * period) for index in range(int(total / beat) + 2)]
+    for index, (start, following) in enumerate(pairwise(starts)):
+        stop = min(following, total)
         if start < stop:
             yield Stroke(start, stop, up if index % 2 else touch)
