@@ -41,15 +41,16 @@ def ring(poles: Poles, weights: Weights, frames: int) -> Sound:
     blocks = -(-frames // BLOCK_FRAMES)
     sound = np.zeros((weights.shape[0], blocks, BLOCK_FRAMES), np.float32)
     order, counts = _survivors(poles, weights)
-    poles, weights = poles[order], weights[:, order]
-    coarse = _powers(poles, BLOCK_FRAMES, blocks).astype(np.complex64).view(np.float32)
-    fine = _powers(poles, 1, BLOCK_FRAMES)
-    for channel, weight in enumerate(weights):
-        # conjugated, the products of real and of imaginary parts add up to the real part of the complex product
-        table = np.conj(fine * weight).astype(np.complex64).view(np.float32).T
-        for first, last, alive in zip(_LOOKS, (*_LOOKS[1:], blocks), counts, strict=True):
-            rows = slice(min(first, blocks), min(last, blocks))
-            multiply(coarse[rows, : 2 * alive], table[: 2 * alive], out=sound[channel, rows])
+    poles = poles[order]
+    within = _powers(poles, 0, 1, BLOCK_FRAMES)
+    # conjugated, the products of real and of imaginary parts add up to the real part of the complex product
+    fine = [_as_real(np.conj(within * weight)).T for weight in weights[:, order]]
+    for first, last, alive in zip(_LOOKS, (*_LOOKS[1:], blocks), counts, strict=True):
+        rows = slice(first, min(last, blocks))
+        if alive and rows.start < rows.stop:
+            coarse = _as_real(_powers(poles[:alive], first, BLOCK_FRAMES, rows.stop - first))
+            for channel, table in enumerate(fine):
+                multiply(coarse, table[: 2 * alive], out=sound[channel, rows])
     return sound.reshape(weights.shape[0], -1)[:, :frames]
 
 
@@ -64,13 +65,18 @@ def _survivors(poles: Poles, weights: Weights) -> tuple[NDArray[np.intp], list[i
     return order[: counts[0]], counts.tolist()
 
 
-def _powers(poles: Poles, stride: int, count: int) -> NDArray[np.complex128]:
-    """``exp(s · stride · k)`` in frames, for k from 0, ``[count, N]``: each step doubles what is there."""
+def _powers(poles: Poles, first: int, stride: int, count: int) -> NDArray[np.complex128]:
+    """``exp(s · stride · k)`` in frames, for k from ``first``, ``[count, N]``: each step doubles what is there."""
     table = np.empty((count, poles.size), np.complex128)
-    table[0] = 1
+    table[0] = np.exp(poles * (stride * first / SAMPLE_RATE))
     filled = 1
     while filled < count:
         more = min(filled, count - filled)
         np.multiply(table[:more], np.exp(poles * (stride * filled / SAMPLE_RATE)), out=table[filled : filled + more])
         filled += more
     return table
+
+
+def _as_real(table: NDArray[np.complex128]) -> NDArray[np.float32]:
+    """Real and imaginary parts by turns, ``[M, 2N]``."""
+    return table.astype(np.complex64).view(np.float32)
