@@ -36,6 +36,11 @@ class JobKind(StrEnum):
     SOUND_BATCH = "sound_batch"  # many notes under one id
     EFFECTS = "effects"
 
+    @property
+    def has_files(self) -> bool:
+        """Whether what it makes is the job's, and goes with it after a time; sounds belong to the bank."""
+        return self not in (JobKind.SOUND, JobKind.SOUND_BATCH)
+
 
 class JobStatus(StrEnum):
     """Where a job stands."""

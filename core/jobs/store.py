@@ -6,7 +6,7 @@ All rows lie in one partition, so that a job and its places in the lists change 
 - ``list:<status or *>:<kind or *>:<inverted time>:<id>`` places it, newest first, in the four lists it belongs to, so
   that a page of any list reads a page and never the table;
 - ``waiting:<status>:<time>:<id>`` places an unfinished job, oldest first, for whoever looks for lost ones;
-- ``due:<time>:<id>`` places an ended job by the time its files expire, until they are gone.
+- ``due:<time>:<id>`` places an ended job by the time its files expire, until they are gone, if it has any.
 
 A partition takes some 2,000 rows a second (storage's stated target); a job's life writes about twenty.
 """
@@ -126,7 +126,7 @@ def _places(job: Job) -> set[str]:
     }
     if not job.status.ended:
         places.add(f"waiting:{job.status}:{_milliseconds(job.created_at):014}:{job.job_id}")
-    elif job.stage != "expired":
+    elif job.kind.has_files and job.stage != "expired":
         places.add(f"due:{_milliseconds(job.expires_at):014}:{job.job_id}")
     return places
 

@@ -126,7 +126,7 @@ def _places(sample: Sample) -> Iterator[str]:
         yield f"tag:{tag}:{newest}"
     for word in words_of(sample.style_prompt):
         yield f"word:{word_digest(word)}:{newest}"
-    if sample.derived_from is None:
+    if sample.derived_from is None and not sample.effects:  # others are made of what was played, as it was played
         yield f"family:{sample.family}:{sample.open_pitch + sample.fret:03}"
     if sample.expires_at is not None:
         yield f"due:{milliseconds(sample.expires_at)}"

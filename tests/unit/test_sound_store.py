@@ -78,11 +78,12 @@ def test_a_plain_sound_has_ten_rows_and_one_more_for_each_tag_word_and_time(stor
     assert len(place_keys(rich)) == len(place_keys(sound())) + 5
 
 
-def test_a_derived_sound_is_in_no_family_and_one_without_a_pitch_in_no_order_of_pitches() -> None:
+def test_only_what_was_played_dry_is_in_a_family_and_only_what_has_a_pitch_in_their_order() -> None:
     def kinds(**fields: object) -> set[str]:
         return {key.partition(":")[0] for key in place_keys(sound(**fields))}
 
     assert "family" not in kinds(derived_from=Derivation(sample_id="x", shift_semitones=1))
+    assert "family" not in kinds(effects=({"type": "drive"},))
     assert "pitch" not in kinds(technique=("dead_note",))
     assert "family" in kinds(technique=("dead_note",))
 
