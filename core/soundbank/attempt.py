@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from functools import partial
@@ -18,6 +18,7 @@ from core.errors import (
     JobNotFound,
     MadeElsewhere,
     RowChanged,
+    RowExists,
     SoundNotFound,
     TimeUsedUp,
 )
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 _FILES_BEHIND = 8  # notes that wait in memory for storage
 _THREADS = 2
 _LOOKS_AT_ONCE = 8
+_CLAIMED_TOGETHER = 100  # what one transaction holds
 
 
 Found = dict[int, Sample]
@@ -90,31 +92,31 @@ class Attempt:
 
     def _shared_out(self, missing: list[int], maker: SoundMaker) -> tuple[Found, Mine, list[Claim]]:
         """Which of the missing sounds there are, which are this job's to make, and what others are making."""
-        fingerprints = [self._asks[index].fingerprint(maker.weights_sha256) for index in missing]
-        with ThreadPoolExecutor(min(_LOOKS_AT_ONCE, len(missing))) as pool:
-            known = dict(zip(missing, pool.map(self._known, fingerprints), strict=True))
+        known: dict[int, Sample | Claim | None] = {}
+        for start in range(0, len(missing), _CLAIMED_TOGETHER):
+            some = missing[start : start + _CLAIMED_TOGETHER]
+            fingerprints = [self._asks[index].fingerprint(maker.weights_sha256) for index in some]
+            known |= zip(some, self._known(fingerprints), strict=True)
         found = {index: what for index, what in known.items() if isinstance(what, Sample)}
-        mine: Mine = {}
-        held = []
-        for index, what in known.items():
-            if what is None or (isinstance(what, Claim) and what.job_id == self._job.job_id):
-                mine[index] = what
-            elif isinstance(what, Claim):
-                held.append(what)
-        return found, mine, held
+        claims = {index: what for index, what in known.items() if not isinstance(what, Sample)}
+        mine = {index: claim for index, claim in claims.items() if not claim or claim.job_id == self._job.job_id}
+        return found, mine, [claim for index, claim in claims.items() if claim and index not in mine]
 
-    def _known(self, fingerprint: str) -> Sample | Claim | None:
-        """The sound, or whose claim it is; ``None`` for a take that nobody else is to have."""
+    def _known(self, fingerprints: list[str]) -> Iterable[Sample | Claim | None]:
+        """Of each the sound, or whose claim it is; ``None`` for a take that nobody else is to have."""
         self._progress.check()
         if self._request.no_cache:
-            return self._finder.get(sample_id_of(self._job.job_id, fingerprint))
-        return self._found_or_claimed(fingerprint)
+            return self._bank.store.get_many([sample_id_of(self._job.job_id, one) for one in fingerprints])
+        with suppress(RowExists):  # a new batch claims all of its notes at once
+            return self._bank.store.claims.claim_new(fingerprints, self._job.job_id)
+        with ThreadPoolExecutor(min(_LOOKS_AT_ONCE, len(fingerprints))) as pool:
+            return list(pool.map(self._found_or_claimed, fingerprints))
 
     def _found_or_claimed(self, fingerprint: str) -> Sample | Claim:
         """The sound, or the claim to it: this job's, if nobody who is alive has it."""
         claims, job_id = self._bank.store.claims, self._job.job_id
         while True:
-            claim = claims.claim(fingerprint, job_id)
+            claim = claims.read(fingerprint) or claims.claim(fingerprint, job_id)
             if claim.sample_id is not None:
                 if found := self._finder.get(claim.sample_id):
                     return found

@@ -6,6 +6,7 @@ write after the first is conditional on the version that was read, so of several
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -60,6 +61,15 @@ class Claims:
         known = _Made.model_validate_json(row.document)
         return Claim(fingerprint, known.job_id, row.etag, known.sample_id)
 
+    def claim_new(self, fingerprints: Sequence[str], job_id: str) -> list[Claim]:
+        """Claim what nobody knows of, at most 100, in one transaction.
+
+        Raises ``RowExists`` if somebody knows of one; none is claimed then.
+        """
+        changes = [Insert(made_key(fingerprint), _document(job_id)) for fingerprint in fingerprints]
+        etags = self._table.commit(PARTITION, *changes)
+        return [Claim(fingerprint, job_id, etag) for fingerprint, etag in zip(fingerprints, etags, strict=True)]
+
     def claim(self, fingerprint: str, job_id: str) -> Claim:
         """Claim it for a job, or learn who was first.
 
@@ -68,7 +78,7 @@ class Claims:
         """
         while True:
             with suppress(RowExists):
-                return self._insert(fingerprint, job_id)
+                return self.claim_new([fingerprint], job_id)[0]
             known = self.read(fingerprint)
             if known is None:  # released since
                 continue
@@ -91,10 +101,6 @@ class Claims:
         if claim.sample_id is None:
             with suppress(RowChanged, RowNotFound):
                 self._table.commit(PARTITION, Remove(made_key(claim.fingerprint), claim.etag))
-
-    def _insert(self, fingerprint: str, job_id: str) -> Claim:
-        (etag,) = self._table.commit(PARTITION, Insert(made_key(fingerprint), _document(job_id)))
-        return Claim(fingerprint, job_id, etag)
 
     def _is_stored(self, sample_id: str) -> bool:
         try:
