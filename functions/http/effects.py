@@ -5,31 +5,19 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from starlette.concurrency import run_in_threadpool
 
 from core.effects.request import EffectsOptions, EffectsRequest
-from core.jobs.model import Job
-from core.validation import fingerprint
-from functions.http.dependencies import ServicesDep, idempotency_key, require_json, wait_seconds
-from functions.http.forms import is_multipart, json_body, received_form, validated
-from functions.http.schemas import schema_of
-from functions.http.submission import JOB_ANSWERS, submitted
+from functions.http.dependencies import ServicesDep, idempotency_key, wait_seconds
+from functions.http.file_jobs import request_body, submitted_file_job
+from functions.http.submission import JOB_ANSWERS
 
 router = APIRouter(prefix="/v1/effects", tags=["effects"])
 
-
-def _request_body() -> dict[str, Any]:
-    """Both ways to send a request; FastAPI knows of one alone."""
-    form = schema_of(EffectsOptions)
-    file = {"type": "string", "format": "binary", "description": "What to apply the effects to"}
-    effects = {"type": "string", "contentMediaType": "application/json", "description": "The list, as JSON"}
-    form["properties"] |= {"file": file, "effects": effects}
-    form["required"] = ["file", "effects"]
-    content = {"application/json": schema_of(EffectsRequest), "multipart/form-data": form}
-    return {"required": True, "content": {name: {"schema": schema} for name, schema in content.items()}}
+_EFFECTS = {"type": "string", "contentMediaType": "application/json", "description": "The list, as JSON"}
+_BODY = request_body(EffectsOptions, EffectsRequest, "What to apply the effects to", effects=_EFFECTS)
 
 
-@router.post("", status_code=202, responses=JOB_ANSWERS, openapi_extra={"requestBody": _request_body()})
+@router.post("", status_code=202, responses=JOB_ANSWERS, openapi_extra={"requestBody": _BODY})
 async def create_effects(
     request: Request,
     services: ServicesDep,
@@ -40,23 +28,7 @@ async def create_effects(
 
     Answers at once with the job; `Prefer: wait=N` waits for its end.
     """
-    scoped = f"effects:{key}" if key else None
-    if is_multipart(request.headers):
-        async with received_form(request) as (file, fields):
-            options = validated(EffectsOptions, fields)
-            sha256 = await run_in_threadpool(file.sha256)
-
-            def plan(job_id: str) -> Job:
-                return services.effects.of_file(options, file.file, file.filename, sha256, job_id=job_id)
-
-            stamp = f"{fingerprint(options)}:{sha256}"
-            return await submitted(services, plan, key=scoped, fingerprint=stamp, wait=wait)
-    await require_json(request)
-    body = validated(EffectsRequest, await json_body(request))
-    return await submitted(
-        services,
-        lambda job_id: services.effects.of_stored(body, job_id=job_id),
-        key=scoped,
-        fingerprint=fingerprint(body),
-        wait=wait,
-    )
+    return await submitted_file_job(
+        request, services, services.effects, EffectsOptions, EffectsRequest,
+        key=f"effects:{key}" if key else None, wait=wait,
+    )  # fmt: skip

@@ -5,30 +5,18 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from starlette.concurrency import run_in_threadpool
 
-from core.jobs.model import Job
 from core.separation.request import SeparationOptions, SeparationRequest
-from core.validation import fingerprint
-from functions.http.dependencies import ServicesDep, idempotency_key, require_json, wait_seconds
-from functions.http.forms import is_multipart, json_body, received_form, validated
-from functions.http.submission import JOB_ANSWERS, submitted
+from functions.http.dependencies import ServicesDep, idempotency_key, wait_seconds
+from functions.http.file_jobs import request_body, submitted_file_job
+from functions.http.submission import JOB_ANSWERS
 
 router = APIRouter(prefix="/v1/separations", tags=["separations"])
 
-
-def _request_body() -> dict[str, Any]:
-    """Both ways to send a request; FastAPI knows of one alone."""
-    form = SeparationOptions.model_json_schema()
-    form["properties"] = {"file": {"type": "string", "format": "binary", "description": "The song"}} | form[
-        "properties"
-    ]
-    form["required"] = ["file"]
-    content = {"multipart/form-data": form, "application/json": SeparationRequest.model_json_schema()}
-    return {"required": True, "content": {name: {"schema": schema} for name, schema in content.items()}}
+_BODY = request_body(SeparationOptions, SeparationRequest, "The song")
 
 
-@router.post("", status_code=202, responses=JOB_ANSWERS, openapi_extra={"requestBody": _request_body()})
+@router.post("", status_code=202, responses=JOB_ANSWERS, openapi_extra={"requestBody": _BODY})
 async def create_separation(
     request: Request,
     services: ServicesDep,
@@ -39,23 +27,7 @@ async def create_separation(
 
     Answers at once with the job; `Prefer: wait=N` waits for its end.
     """
-    scoped = f"separations:{key}" if key else None
-    if is_multipart(request.headers):
-        async with received_form(request) as (file, fields):
-            options = validated(SeparationOptions, fields)
-            sha256 = await run_in_threadpool(file.sha256)
-
-            def plan(job_id: str) -> Job:
-                return services.separations.of_file(options, file.file, file.filename, sha256, job_id=job_id)
-
-            stamp = f"{fingerprint(options)}:{sha256}"
-            return await submitted(services, plan, key=scoped, fingerprint=stamp, wait=wait)
-    await require_json(request)
-    body = validated(SeparationRequest, await json_body(request))
-    return await submitted(
-        services,
-        lambda job_id: services.separations.of_stored(body, job_id=job_id),
-        key=scoped,
-        fingerprint=fingerprint(body),
-        wait=wait,
-    )
+    return await submitted_file_job(
+        request, services, services.separations, SeparationOptions, SeparationRequest,
+        key=f"separations:{key}" if key else None, wait=wait,
+    )  # fmt: skip
