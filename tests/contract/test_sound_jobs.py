@@ -273,15 +273,16 @@ def test_a_derived_sound_that_is_deleted_just_when_it_is_found_is_made_again(
     first, second = ask(fret=6, derive=True), ask(fret=6, derive=True)
     gone = made(services, first)
     claims = services.sounds.store.claims
-    claim = claims.claim
+    read = claims.read
 
-    def found_then_deleted(fingerprint: str, job_id: str) -> Claim:
-        found = claim(fingerprint, job_id)
-        if found.sample_id == gone.sample_id:
-            services.sounds.delete(gone.sample_id)
+    def found_then_deleted(fingerprint: str) -> Claim | None:
+        monkeypatch.setattr(claims, "read", read)
+        found = read(fingerprint)
+        assert found is not None and found.sample_id == gone.sample_id
+        services.sounds.delete(gone.sample_id)
         return found
 
-    monkeypatch.setattr(claims, "claim", found_then_deleted)
+    monkeypatch.setattr(claims, "read", found_then_deleted)
     assert made(services, second).job_id == second.job_id
 
 
