@@ -24,17 +24,24 @@ class Finder:
 
     def find(self, fingerprint: str) -> Sample | None:
         """The sound that was made of the very same, kept as long as this request wants it; ``None`` without one."""
-        claim = self.store.claims.read(fingerprint)
-        return self.get(claim.sample_id) if claim and claim.sample_id else None
+        sample = self.store.find(fingerprint)
+        return self._kept(sample) if sample else None
 
     def get(self, sample_id: str) -> Sample | None:
         """The sound of this id, as ``find``."""
+        try:
+            return self._kept(self.store.get(sample_id))
+        except SoundNotFound:
+            return None
+
+    def _kept(self, sample: Sample) -> Sample | None:
         now = self.clock()
         until = None if self.kept_seconds is None else now + timedelta(seconds=self.kept_seconds)
+        if sample.kept_until(until):
+            return sample
+        if not sample.kept_until(now + _HANDED_OUT):
+            return None
         try:
-            sample = self.store.get(sample_id)
-            if not sample.kept_until(now + _HANDED_OUT):
-                return None
-            return sample if sample.kept_until(until) else self.store.extend(sample_id, until)
-        except SoundNotFound:
+            return self.store.extend(sample.sample_id, until)
+        except SoundNotFound:  # deleted since
             return None

@@ -261,6 +261,21 @@ def test_a_near_miss_offers_the_nearest_and_derive_makes_it_from_there(
     assert made(services, miss).derived_from is None
 
 
+def test_a_sound_with_effects_is_no_source_and_effects_are_applied_to_what_is_derived(
+    services: Services, ask: Callable[..., Job], toy: ToyNotes
+) -> None:
+    loud = [{"type": "equalizer", "bands": [{"frequency_hz": 261, "gain_db": 12, "q": 1}]}]
+    made(services, ask(fret=6, effects=loud))
+    assert ask(fret=5).result == {"nearest": None}
+    assert ask(fret=5, effects=loud).result == {"nearest": None}
+    plain = made(services, ask(fret=7))
+    derived = made(services, ask(fret=5, effects=loud, derive=True))
+    assert derived.derived_from is not None
+    assert derived.derived_from.sample_id == plain.sample_id
+    assert derived.peak_dbfs is not None and plain.peak_dbfs is not None
+    assert derived.peak_dbfs > plain.peak_dbfs + 3
+
+
 def test_without_anything_near_derive_makes_the_sound_itself(services: Services, ask: Callable[..., Job]) -> None:
     made(services, ask(technique=["palm_mute"]))
     assert made(services, ask(derive=True)).derived_from is None
