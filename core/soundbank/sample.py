@@ -67,7 +67,7 @@ class Sample(Model):
         technique: as it was asked; ``articulation``: its details, settled.
         effects: what was applied, in order.
         fingerprint: of what was asked, of engine and weights: equal ones need not be made twice.
-        family: the fingerprint of everything but string and fret; sounds of a family can be made of each other.
+        family: the fingerprint of everything but string, fret and effects; others of it can be made of a plain one.
         tries: how often it was played until its pitch was right; ``correction_cents``: by how much it was corrected.
         peak_dbfs: of the largest sample; ``None`` for silence.
         loudness_lufs: ITU-R BS.1770-4; ``None`` if too short or too quiet to tell.

@@ -96,11 +96,10 @@ def sound_job_view(job: Job, sample: Sample | None) -> dict[str, Any]:
         status_message=_message(job, sample, bool(result.get("cached"))),
         cached=bool(result.get("cached")),
         nearest=result.get("nearest"),
-        sample=None if sample is None else SampleView.model_validate(sample_view(sample)),
+        sample=None,  # put in below, as it is shown everywhere
         links=links if sample is None else links | {"download": f"{PREFIX}/{sample.sample_id}/download"},
     )
-    shown = view.model_dump(mode="json")
-    return shown | {"sample": None if sample is None else sample_view(sample)}
+    return view.model_dump(mode="json") | {"sample": None if sample is None else sample_view(sample)}
 
 
 def batch_view(job: Job) -> dict[str, Any]:

@@ -14,7 +14,15 @@ import pytest
 import soundfile
 
 from core.bootstrap import Services, Storage, build
-from core.errors import BatchNotFound, FieldError, InvalidRequest, JobNotFound, SoundNotFound, StorageUnavailable
+from core.errors import (
+    BatchNotFound,
+    FieldError,
+    InvalidRequest,
+    JobNotFound,
+    NotFinite,
+    SoundNotFound,
+    StorageUnavailable,
+)
 from core.jobs.model import Job, JobStatus
 from core.settings import Settings
 from core.soundbank.ask import Ask
@@ -196,6 +204,24 @@ def test_what_a_job_that_ended_had_claimed_is_made_by_the_next(
     run(services, first)
     assert services.jobs.get(first.job_id).status is JobStatus.CANCELED
     assert made(services, second).job_id in (first.job_id, second.job_id)
+
+
+@pytest.mark.parametrize("end", ["failed", "deleted"])
+def test_whoever_waits_for_a_job_that_fails_or_is_deleted_makes_the_sound(
+    services: Services, ask: Callable[..., Job], toy: ToyNotes, end: str
+) -> None:
+    first, second = ask(), ask()
+
+    def fail(notes: int) -> None:
+        toy.before_note = lambda notes: None
+        assert run(services, second).status is JobStatus.QUEUED
+        raise NotFinite
+
+    toy.before_note = fail
+    assert run(services, first).status is JobStatus.FAILED
+    if end == "deleted":
+        services.jobs.delete(first.job_id)
+    assert made(services, second).job_id == second.job_id
 
 
 def test_an_attempt_after_one_that_died_comes_to_the_same_sound(
