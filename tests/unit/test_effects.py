@@ -388,6 +388,18 @@ def test_what_is_wrong_is_pointed_at_with_what_is_allowed() -> None:
     )
 
 
+@pytest.mark.parametrize("wrong", [{}, 3, "reverb"])
+def test_of_too_many_nothing_is_said_but_that_they_are_too_many(wrong: object) -> None:
+    assert list(pointers(*[wrong] * 500_000)) == [""]
+    assert list(pointers({"type": "equalizer", "bands": [wrong] * 500_000})) == ["0/bands"]
+
+
+@pytest.mark.parametrize("chain", [None, {"type": "reverb"}, 3, "3", "null", '"[]"'])
+def test_what_is_no_list_is_told_in_words_of_json(chain: object) -> None:
+    with pytest.raises(ValidationError, match="must be a list of effects, such as"):
+        CHAINS.validate_python(chain)
+
+
 def test_a_chain_may_come_as_json_text_and_goes_out_with_every_setting() -> None:
     chain = CHAINS.validate_python('[{"type": "delay", "mix": 0.5}]')
     assert CHAINS.dump_python(chain) == ({"type": "delay", "time_ms": 350.0, "feedback": 0.35, "mix": 0.5},)

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -38,13 +37,15 @@ Mix = Annotated[float, Between(0, 1, "(0 is the sound as it came, 1 the effect a
 Order = Literal[2, 4, 6, 8]
 
 
-def _no_more_than(most: int, what: str) -> AfterValidator:
-    def check(values: tuple[Any, ...]) -> tuple[Any, ...]:
-        if len(values) > most:
+def _no_more_than(most: int, what: str) -> BeforeValidator:
+    """Before anything else: of half a million wrong ones, each would be looked at and complained about."""
+
+    def check(values: object) -> object:
+        if isinstance(values, list | tuple) and len(values) > most:
             raise ValueError(f"at most {most} {what} are taken, not {len(values)}")
         return values
 
-    return AfterValidator(check)
+    return BeforeValidator(check)
 
 
 class Settings(BaseModel):
@@ -209,12 +210,18 @@ def _from_text(value: object) -> object:
         raise ValueError(f'must be a list of effects as JSON, such as [{{"type": "reverb"}}]: {error}') from None
 
 
+def _list_of_effects(value: object) -> object:
+    if not isinstance(value, list | tuple):
+        raise ValueError('must be a list of effects, such as [{"type": "reverb"}]')
+    return value
+
+
 Effect = Annotated[AnyEffect, WrapValidator(_by_type)]
 """One effect, by its ``type``."""
 
 EffectChain = Annotated[
-    tuple[Effect, ...], BeforeValidator(_from_text), _no_more_than(MOST_EFFECTS, "effects"),
-    Field(json_schema_extra={"maxItems": MOST_EFFECTS}),
+    tuple[Effect, ...], _no_more_than(MOST_EFFECTS, "effects"), BeforeValidator(_list_of_effects),
+    BeforeValidator(_from_text), Field(json_schema_extra={"maxItems": MOST_EFFECTS}),
 ]  # fmt: skip
 """At most 16 effects, in the order in which they are applied; none are allowed, and JSON as text is, too."""
 
