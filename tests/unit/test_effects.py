@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
@@ -235,6 +236,16 @@ def test_a_room_answers_after_its_pre_delay_as_loud_as_what_came_and_differently
     assert np.abs(answer[:, 4410:4500]).max() > 1e-3
     assert np.sum(answer**2, axis=1) == pytest.approx([1, 1], rel=1e-3)
     assert abs(np.corrcoef(answer)[0, 1]) < 0.1
+
+
+def test_drawing_up_a_long_room_takes_a_few_times_the_rooms_own_memory_and_no_more() -> None:
+    tracemalloc.start()
+    try:
+        room = impulse_response(10.0, 0.0, 500.0, SAMPLE_RATE, 2)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 12 * room.nbytes
 
 
 def test_a_room_is_a_convolution_with_its_impulse_response() -> None:

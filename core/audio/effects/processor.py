@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from core.ports import Block
 
 LOUDEST = 1e6
-"""120 dB above full scale, where samples are cut off between any two effects: each raises them by 240 dB at most, so
-that float32, which ends at 770 dB, holds whatever a chain makes."""
+"""120 dB above full scale, where samples are cut off between any two effects. Ten shelves of the highest Q, which rise
+by 53 dB at their edge, are the most that one can raise them by: float32, which ends at 770 dB, holds that as well."""
 
 
 class Processor(Protocol):
