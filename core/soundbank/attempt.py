@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from functools import partial
@@ -80,15 +80,24 @@ class Attempt:
         with self._engine.load(self._job.request["model"], self._progress.check) as renderer:
             maker = maker_of(self._engine.info, self._model, renderer.weights, renderer.compute)
             note_weights(self._bank.table, maker.engine, maker.model, maker.weights_sha256)
-            missing = list(range(len(self._asks)))
-            while missing:
-                found, mine, held = self._shared_out(missing, maker)
-                self._take(found)
-                if held and not mine:
-                    raise MadeElsewhere(f"job {held[0].job_id} is making the same sound right now")
-                if mine:
-                    self._make(renderer, maker, mine)
-                missing = [index for index in missing if index not in self._sounds]
+            self._come_to(self._left(), renderer, maker)
+            self._come_to(range(len(self._asks)), renderer, maker)
+
+    def _left(self) -> list[int]:
+        """What earlier attempts did not come to: as long as others make it, the rest need not be looked at again."""
+        if self._job.kind is not JobKind.SOUND_BATCH or self._job.attempt == 1:
+            return []
+        named = {index for index, _ in self._bank.store.linked(self._job.job_id)}
+        return [index for index in range(len(self._asks)) if index not in named]
+
+    def _come_to(self, wanted: Sequence[int], renderer: NoteRenderer, maker: SoundMaker) -> None:
+        while missing := [index for index in wanted if index not in self._sounds]:
+            found, mine, held = self._shared_out(missing, maker)
+            self._take(found)
+            if held and not mine:
+                raise MadeElsewhere(f"job {held[0].job_id} is making the same sound right now")
+            if mine:
+                self._make(renderer, maker, mine)
 
     def _shared_out(self, missing: list[int], maker: SoundMaker) -> tuple[Found, Mine, list[Claim]]:
         """Which of the missing sounds there are, which are this job's to make, and what others are making."""

@@ -13,7 +13,7 @@ from core.bootstrap import Services, Storage, build, memory_storage
 from core.jobs.model import Job, JobStatus
 from core.settings import Settings
 from core.soundbank.request import SoundBatchRequest, SoundRequest
-from tests.toy_notes import ToyNoteEngines
+from tests.toy_notes import ToyNoteEngines, ToyNotes
 
 NOTE: dict[str, Any] = {
     "instrument": "ukulele", "string": 1, "fret": 3, "duration_seconds": 0.1, "engine": "toy_notes",
@@ -50,14 +50,19 @@ def calls() -> Counter[str]:
 
 
 @pytest.fixture
-def services(calls: Counter[str]) -> Services:
+def toy() -> ToyNotes:
+    return ToyNotes()
+
+
+@pytest.fixture
+def services(calls: Counter[str], toy: ToyNotes) -> Services:
     storage = memory_storage()
     tables = {**storage.tables} | {name: Counted(storage.tables[name], name, calls) for name in ("jobs", "sounds")}
     counted: Any = Storage(
         tables, Counted(storage.queues, "queues", calls), Counted(storage.blobs, "blobs", calls), lambda: None
     )
     settings = Settings.read({"PROGRESS_INTERVAL_SECONDS": "60"})
-    return build(settings, counted, engines=ToyNoteEngines())
+    return build(settings, counted, engines=ToyNoteEngines(toy))
 
 
 def ask(services: Services, **fields: Any) -> Job:
@@ -102,6 +107,29 @@ def test_a_new_batch_claims_its_notes_at_once_and_stores_each_in_two_transaction
     assert making == {
         "jobs.get": 1, "jobs.commit": 2, "sounds.get": 1, "sounds.commit": 1 + NOTES, "blobs.write": NOTES,
     }  # fmt: skip
+
+
+def test_a_batch_that_waits_for_another_looks_at_what_it_waits_for_alone(
+    services: Services, toy: ToyNotes, calls: Counter[str]
+) -> None:
+    first, second = ask_many(services), ask_many(services, region={"fret_min": 4, "fret_max": 8})
+    waiting: list[dict[str, int]] = []
+
+    def meanwhile(notes: int) -> None:
+        toy.before_note = lambda notes: None
+        services.runner.run(second.job_id)  # makes what is its own
+        waiting.append(cost(calls, lambda: services.runner.run(second.job_id)))
+
+    toy.before_note = meanwhile
+    run(services, first)
+    [looking] = waiting
+    held = 4  # fret 4 of each string
+    assert looking.pop("jobs.get") <= 1 + held
+    assert looking == {
+        "jobs.commit": 2, "queues.send": 1, "sounds.scan": 1, "sounds.get": 1 + held, "sounds.commit": 1,
+    }  # fmt: skip
+    run(services, second)
+    assert services.jobs.get(second.job_id).result == {"total": NOTES, "made": NOTES - held, "found": held}
 
 
 def test_a_batch_finds_each_note_by_two_reads(services: Services, calls: Counter[str]) -> None:
