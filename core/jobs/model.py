@@ -159,6 +159,8 @@ class Job(Model):
         result: what was measured of the whole, by the worker of its kind; ``None`` until it is known.
         attempt: the number of the newest attempt; 0 before the first. A write of an older one is refused.
         attempts_allowed: the number that no attempt may exceed.
+        retried_at: when the client last asked for another go; what came before counts neither as waiting nor as work.
+        started_at: when the first attempt began that belongs to this go.
         lease_expires_at: until when the running attempt counts as alive without a sign of life.
         sends: how often its message was sent; ``sent_at``: when last.
         revision: counts the writes; an event's id.
@@ -184,6 +186,7 @@ class Job(Model):
     estimated_seconds: float
     created_at: datetime
     updated_at: datetime
+    retried_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
     expires_at: datetime
@@ -265,8 +268,9 @@ class Job(Model):
             raise JobStateConflict(f"job {self.job_id} is {self.status}; only a failed or canceled job can be retried")
         return self._step(
             now, status=JobStatus.QUEUED, stage="queued", status_message="waiting for a worker", progress=0.0,
-            error=None, finished_at=None, cancel_requested=False, attempts_allowed=self.attempt + attempts,
-            expires_at=now + timedelta(seconds=self.retention_seconds), sends=1, sent_at=now,
+            error=None, retried_at=now, started_at=None, finished_at=None, cancel_requested=False,
+            attempts_allowed=self.attempt + attempts, expires_at=now + timedelta(seconds=self.retention_seconds),
+            sends=1, sent_at=now,
         )  # fmt: skip
 
     def resent(self, now: datetime) -> Job:

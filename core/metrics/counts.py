@@ -57,7 +57,7 @@ def counts_of(job: Job) -> Counts:
     """What the end of a job adds: itself, how long it waited and worked if it did, and where its sounds came from."""
     counts: Counts = Counter({(JOBS, job.kind, job.status, job.engine.name): 1})
     if job.started_at and job.finished_at:
-        _observe(counts, WAIT, job.kind, job.started_at - job.created_at)
+        _observe(counts, WAIT, job.kind, job.started_at - (job.retried_at or job.created_at))
         _observe(counts, DURATION, job.kind, job.finished_at - job.started_at)
     if job.status is JobStatus.COMPLETED:
         counts.update({(SOUNDS, outcome): number for outcome, number in _sounds(job).items()})

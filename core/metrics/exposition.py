@@ -36,7 +36,9 @@ class _Scrape(Collector):
         yield InfoMetricFamily("stemworks_build", "The version that answers.", {"version": __version__})
         yield _counter("jobs", "Jobs that ended.", ("kind", "status", "engine"), counts, JOBS)
         yield _histogram("job_duration", "From the start of a job's first attempt to its end.", counts, DURATION)
-        yield _histogram("job_wait", "From a job's acceptance to the start of its first attempt.", counts, WAIT)
+        yield _histogram(
+            "job_wait", "From a job's acceptance, or retry, to the start of its first attempt.", counts, WAIT
+        )
         yield _counter(
             "deliveries", "Tries to deliver a callback, by what came of it.", ("outcome",), counts, DELIVERIES
         )

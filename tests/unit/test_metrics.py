@@ -123,6 +123,20 @@ def test_a_job_that_never_started_has_neither_waited_nor_worked(process: Process
         assert process.value(f"stemworks_job_{name}_seconds_count", kind="generation") == 0
 
 
+def test_a_job_that_is_retried_has_waited_and_worked_since_then_alone(process: Process, clock: Clock) -> None:
+    failed = ended_job(clock, status=JobStatus.FAILED, waited=5, worked=1)
+    process.counters.announce(failed)
+    clock.advance(3 * 86_400)
+    retried = failed.retried(clock(), attempts=3)
+    assert retried.started_at is None
+    clock.advance(7)
+    running = retried.claimed(clock(), lease_seconds=60)
+    clock.advance(2)
+    process.counters.announce(running.completed(clock()))
+    assert process.value("stemworks_job_wait_seconds_sum", kind="generation") == 5 + 7
+    assert process.value("stemworks_job_duration_seconds_sum", kind="generation") == 1 + 2
+
+
 def test_a_machine_whose_clock_is_behind_makes_no_time_negative(process: Process, clock: Clock) -> None:
     process.counters.announce(ended_job(clock, waited=-2.0))
     assert process.value("stemworks_job_wait_seconds_sum", kind="generation") == 0
