@@ -73,7 +73,7 @@ class Between:
         if not self._low <= value <= self._high:  # false for NaN as well
             unit = f" {self._unit}" if self._unit else ""
             raise ValueError(f"must be {_shown(self._low)} to {_shown(self._high)}{unit}, not {_shown(value)}")
-        return value
+        return value + 0  # -0.0 is 0.0
 
 
 def _shown(number: float) -> str:

@@ -258,6 +258,12 @@ class Job(Model):
             sent_at=now,
         )  # fmt: skip
 
+    def waiting(self, message: str, now: datetime) -> Job:
+        """Another job's work is what it waits for, so that this attempt does not count."""
+        return self._step(
+            now, status=JobStatus.QUEUED, stage="waiting", status_message=message, lease_expires_at=None, sent_at=now,
+        ).with_another_attempt()  # fmt: skip
+
     def with_another_attempt(self) -> Job:
         """One attempt more is allowed."""
         return self.evolve(attempts_allowed=self.attempts_allowed + 1)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from core.validation import NOT_EMPTY, Identifier, words
+from core.validation import NOT_EMPTY, Identifier, default, words
 from core.webhooks.events import ENDINGS, EventName
 
 
@@ -15,12 +15,14 @@ class EngineRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    engine: str | None = Field(None, description="Which engine does it; without one, the server's default")
+    engine: Annotated[str, Field(max_length=100)] | None = Field(
+        None, description="Which engine does it; without one, the server's default"
+    )
     use: Literal["commercial", "research"] | None = Field(
         None, description="commercial refuses engines whose weights do not allow it"
     )
     callback_url: Annotated[str, Field(max_length=2000)] | None = None
-    callback_events: Annotated[tuple[EventName, ...], BeforeValidator(words), *NOT_EMPTY] = ENDINGS
+    callback_events: Annotated[tuple[EventName, ...], BeforeValidator(words), *NOT_EMPTY, default(ENDINGS)] = ENDINGS
 
 
 class JobRequest(EngineRequest):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from core.errors import DeadlineExceeded, MadeElsewhere, StemworksError
+from core.errors import DeadlineExceeded, StemworksError
 from core.jobs.model import JobError
 
 
@@ -21,9 +21,14 @@ def decide(error: Exception, attempt: int, attempts_allowed: int) -> Decision:
     return Decision.GIVE_UP if hopeless or attempt >= attempts_allowed else Decision.RETRY
 
 
-def delay_seconds(attempt: int, error: Exception | None = None) -> float:
-    """How long to wait before the next attempt: 2, 4, 8 … seconds, at most a minute; for another job's work, 1."""
-    return 1.0 if isinstance(error, MadeElsewhere) else float(min(2**attempt, 60))
+def delay_seconds(attempt: int) -> float:
+    """How long to wait before the next attempt: 2, 4, 8 … seconds, at most a minute."""
+    return float(min(2**attempt, 60))
+
+
+def patience_seconds(attempt: int) -> float:
+    """How long to wait for another job's work: 1, 2, 3 … seconds, at most half a minute."""
+    return float(min(attempt, 30))
 
 
 def describe(error: Exception) -> JobError:

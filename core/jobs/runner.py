@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,7 +30,7 @@ from core.errors import (
 from core.jobs.messages import send_job
 from core.jobs.model import Job, JobError, JobKind
 from core.jobs.progress import Progress
-from core.jobs.retry import Decision, decide, delay_seconds, describe
+from core.jobs.retry import Decision, decide, delay_seconds, describe, patience_seconds
 from core.jobs.store import JobStore
 from core.ports import Clock, Queues
 from core.settings import Settings
@@ -86,11 +87,14 @@ class JobRunner:
         try:
             with progress.flushing():
                 self.workers[job.kind].run(job, progress)
-                progress.check()
+                with suppress(DeadlineExceeded):  # the work is done
+                    progress.check()
         except CancelRequested:
             self._finish(progress, lambda held: held.canceled(self.clock()))
         except LeaseLost as error:
             self._leave(job, error)
+        except MadeElsewhere as error:
+            self._wait(progress, str(error))
         except Exception as error:  # noqa: BLE001 - whatever broke, the job must say so
             self._fail(progress, error)
         else:
@@ -143,18 +147,23 @@ class JobRunner:
 
     # Ending
 
+    def _wait(self, progress: Progress, message: str) -> None:
+        job = progress.job
+        log.info("job %s waits: %s", job.job_id, message)
+        self._finish(progress, lambda held: held.waiting(message, self.clock()), patience_seconds(job.attempt))
+
     def _fail(self, progress: Progress, error: Exception) -> None:
         job = progress.job
         log.warning("job %s: attempt %s failed", job.job_id, job.attempt, exc_info=error)
         described = describe(error)
-        if isinstance(error, TimeUsedUp | MadeElsewhere):  # it got further or had to wait, and so does not count
-            self._finish(progress, lambda held: held.released(described, self.clock()).with_another_attempt(), error)
+        if isinstance(error, TimeUsedUp):  # it got further, and so does not count
+            self._finish(progress, lambda held: held.released(described, self.clock()).with_another_attempt())
         elif decide(error, job.attempt, job.attempts_allowed) is Decision.GIVE_UP:
             self._finish(progress, lambda held: held.failed(described, self.clock()))
         else:
             self._finish(progress, lambda held: held.released(described, self.clock()))
 
-    def _finish(self, progress: Progress, step: Callable[[Job], Job], error: Exception | None = None) -> None:
+    def _finish(self, progress: Progress, step: Callable[[Job], Job], pause_seconds: float | None = None) -> None:
         """Store how the attempt ended, then tell the client, or send the message of the next attempt."""
         job = self._write(progress, step)
         if job is None:
@@ -162,7 +171,7 @@ class JobRunner:
         if job.status.ended:
             self.announcer.announce(job)
         else:
-            send_job(self.queues, job, delay_seconds(job.attempt, error))
+            send_job(self.queues, job, pause_seconds or delay_seconds(job.attempt))
 
     def _write(self, progress: Progress, step: Callable[[Job], Job]) -> Job | None:
         """Store the attempt's last word; ``None`` if the job is no longer this attempt's."""

@@ -58,6 +58,8 @@ class JobService:
             if existing.fingerprint != job.fingerprint:
                 raise JobConflict(f"job {job.job_id} was submitted before with another body") from None
             if existing.created_at != job.created_at:
+                if existing.status.ended:  # whoever stored it may have died before it could say so
+                    self.announcer.announce(existing, replay=True)
                 return existing
             stored = existing  # our own insert, repeated by the SDK after an answer that got lost
         if stored.status.ended:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,10 +14,7 @@ from core.errors import (
     BlobNotFound,
     CancelRequested,
     DeadlineExceeded,
-    JobNotFound,
     MadeElsewhere,
-    RowChanged,
-    RowExists,
     SoundNotFound,
     TimeUsedUp,
 )
@@ -35,6 +31,7 @@ from core.soundbank.finishing import finish
 from core.soundbank.keeping import Keeper, Provenance, maker_of, sample_id_of
 from core.soundbank.planner import request_of
 from core.soundbank.sample import SAMPLES, Derivation, Sample, SoundMaker
+from core.soundbank.sharing import Sharing
 from core.soundbank.view import sound_result
 from core.soundbank.weights import note_weights
 
@@ -43,13 +40,6 @@ if TYPE_CHECKING:
 
 _FILES_BEHIND = 8  # notes that wait in memory for storage
 _THREADS = 2
-_LOOKS_AT_ONCE = 8
-_CLAIMED_TOGETHER = 100  # what one transaction holds
-
-
-Found = dict[int, Sample]
-Mine = dict[int, Claim | None]
-"""Sounds, and the claims to those that are to be made (``None`` without one), by their places among the notes."""
 
 
 class Attempt:
@@ -64,7 +54,8 @@ class Attempt:
         self._model = self._engine.info.model(job.request["model"]).name
         self._asks = asks_of(self._request, self._engine.info, self._model)
         self._keeper = Keeper(bank.store, bank.blobs, bank.clock, job)
-        self._finder = Finder(bank.store, bank.clock, self._request.expires_in_seconds)
+        finder = Finder(bank.store, bank.clock, self._request.expires_in_seconds)
+        self._sharing = Sharing(bank.store.claims, finder, bank.jobs, job.job_id, progress.check)
         self._sounds: dict[int, Sample] = {}
 
     def run(self) -> None:
@@ -90,57 +81,26 @@ class Attempt:
         named = {index for index, _ in self._bank.store.linked(self._job.job_id)}
         return [index for index in range(len(self._asks)) if index not in named]
 
-    def _come_to(self, wanted: Sequence[int], renderer: NoteRenderer, maker: SoundMaker) -> None:
+    def _come_to(self, wanted: Iterable[int], renderer: NoteRenderer, maker: SoundMaker) -> None:
         while missing := [index for index in wanted if index not in self._sounds]:
-            found, mine, held = self._shared_out(missing, maker)
-            self._take(found)
-            if held and not mine:
-                raise MadeElsewhere(f"job {held[0].job_id} is making the same sound right now")
-            if mine:
-                self._make(renderer, maker, mine)
+            fingerprints = {index: self._asks[index].fingerprint(maker.weights_sha256) for index in missing}
+            if self._request.no_cache:
+                self._make(renderer, maker, self._not_yet_made(fingerprints))
+                continue
+            shares = self._sharing.share_out(fingerprints)
+            self._take(shares.found)
+            if shares.mine:
+                self._make(renderer, maker, shares.mine)
+            elif shares.held:
+                raise MadeElsewhere(f"job {next(iter(shares.held.values())).job_id} is making the same sound right now")
 
-    def _shared_out(self, missing: list[int], maker: SoundMaker) -> tuple[Found, Mine, list[Claim]]:
-        """Which of the missing sounds there are, which are this job's to make, and what others are making."""
-        known: dict[int, Sample | Claim | None] = {}
-        for start in range(0, len(missing), _CLAIMED_TOGETHER):
-            some = missing[start : start + _CLAIMED_TOGETHER]
-            fingerprints = [self._asks[index].fingerprint(maker.weights_sha256) for index in some]
-            known |= zip(some, self._known(fingerprints), strict=True)
-        found = {index: what for index, what in known.items() if isinstance(what, Sample)}
-        claims = {index: what for index, what in known.items() if not isinstance(what, Sample)}
-        mine = {index: claim for index, claim in claims.items() if not claim or claim.job_id == self._job.job_id}
-        return found, mine, [claim for index, claim in claims.items() if claim and index not in mine]
+    def _not_yet_made(self, fingerprints: dict[int, str]) -> Mapping[int, None]:
+        """The new takes that no earlier attempt made; nobody else is to have them, so there are no claims."""
+        made = self._bank.store.get_many([sample_id_of(self._job.job_id, one) for one in fingerprints.values()])
+        self._take({index: sample for index, sample in zip(fingerprints, made, strict=True) if sample})
+        return {index: None for index in fingerprints if index not in self._sounds}
 
-    def _known(self, fingerprints: list[str]) -> Iterable[Sample | Claim | None]:
-        """Of each the sound, or whose claim it is; ``None`` for a take that nobody else is to have."""
-        self._progress.check()
-        if self._request.no_cache:
-            return self._bank.store.get_many([sample_id_of(self._job.job_id, one) for one in fingerprints])
-        with suppress(RowExists):  # a new batch claims all of its notes at once
-            return self._bank.store.claims.claim_new(fingerprints, self._job.job_id)
-        with ThreadPoolExecutor(min(_LOOKS_AT_ONCE, len(fingerprints))) as pool:
-            return list(pool.map(self._found_or_claimed, fingerprints))
-
-    def _found_or_claimed(self, fingerprint: str) -> Sample | Claim:
-        """The sound, or the claim to it: this job's, if nobody who is alive has it."""
-        claims, job_id = self._bank.store.claims, self._job.job_id
-        while True:
-            claim = claims.read(fingerprint) or claims.claim(fingerprint, job_id)
-            if claim.sample_id is not None:
-                if found := self._finder.get(claim.sample_id):
-                    return found
-            elif claim.job_id == job_id or self._is_alive(claim.job_id):
-                return claim
-            with suppress(RowChanged):  # what is there is of a job that has ended, or about to go
-                return claims.take_over(claim, job_id)
-
-    def _is_alive(self, job_id: str) -> bool:
-        try:
-            return not self._bank.jobs.get(job_id).status.ended
-        except JobNotFound:
-            return False
-
-    def _make(self, renderer: NoteRenderer, maker: SoundMaker, mine: Mine) -> None:
+    def _make(self, renderer: NoteRenderer, maker: SoundMaker, mine: Mapping[int, Claim | None]) -> None:
         places = list(mine)
         seeds = [self._seed(index) for index in places]
         notes = [self._asks[index].note(seed) for index, seed in zip(places, seeds, strict=True)]
@@ -199,7 +159,7 @@ class Attempt:
             content = b"".join(self._bank.blobs.read(SAMPLES, parent.blob))
         except (BlobNotFound, SoundNotFound):
             return False
-        known = self._found_or_claimed(ask.fingerprint(parent.made_by.weights_sha256, derived=True))
+        known = self._sharing.found_or_claimed(ask.fingerprint(parent.made_by.weights_sha256, derived=True))
         if isinstance(known, Sample):
             self._sounds[0] = known
         elif known.job_id != self._job.job_id:
@@ -221,7 +181,7 @@ class Attempt:
 
     # What came of it
 
-    def _take(self, found: Found) -> None:
+    def _take(self, found: Mapping[int, Sample]) -> None:
         """Have the job, and the batch, name sounds that were there."""
         self._sounds |= found
         if self._job.kind is JobKind.SOUND_BATCH:

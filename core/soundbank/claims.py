@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from core.errors import RowChanged, RowExists, RowNotFound
 from core.jobs.model import Model
-from core.ports import Insert, Remove, Replace, Table
-from core.soundbank.rows import PARTITION, made_key, sound_key
+from core.ports import Insert, Replace, Table
+from core.soundbank.rows import PARTITION, made_key
 
 
 class _Made(Model):
@@ -71,21 +71,12 @@ class Claims:
         return [Claim(fingerprint, job_id, etag) for fingerprint, etag in zip(fingerprints, etags, strict=True)]
 
     def claim(self, fingerprint: str, job_id: str) -> Claim:
-        """Claim it for a job, or learn who was first.
-
-        The claim that comes back is the job's own if its ``job_id`` says so, now or from an earlier attempt; a claim
-        of another job is left to it, unless the sound that it led to is there no longer.
-        """
+        """Claim it for a job, or learn who was first: the job that the claim names, now or from an earlier attempt."""
         while True:
             with suppress(RowExists):
                 return self.claim_new([fingerprint], job_id)[0]
-            known = self.read(fingerprint)
-            if known is None:  # released since
-                continue
-            if known.sample_id is None or self._is_stored(known.sample_id):
+            if known := self.read(fingerprint):
                 return known
-            with suppress(RowChanged):
-                return self.take_over(known, job_id)
 
     def take_over(self, claim: Claim, job_id: str) -> Claim:
         """Give a claim to a job. Raises ``RowChanged`` if somebody else was faster: claim it anew then."""
@@ -93,21 +84,8 @@ class Claims:
         try:
             (etag,) = self._table.commit(PARTITION, change)
         except RowNotFound:
-            raise RowChanged("the claim was released") from None
+            raise RowChanged("the sound was removed") from None
         return Claim(claim.fingerprint, job_id, etag)
-
-    def release(self, claim: Claim) -> None:
-        """Give up a claim that has not led to a sound, unless it was taken over or completed since it was read."""
-        if claim.sample_id is None:
-            with suppress(RowChanged, RowNotFound):
-                self._table.commit(PARTITION, Remove(made_key(claim.fingerprint), claim.etag))
-
-    def _is_stored(self, sample_id: str) -> bool:
-        try:
-            self._table.get(PARTITION, sound_key(sample_id))
-        except RowNotFound:
-            return False
-        return True
 
 
 def _document(job_id: str, sample_id: str | None = None) -> str:

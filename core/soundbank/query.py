@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.config import JsonDict
 
 from core.errors import FieldError, InvalidRequest
+from core.soundbank.request import Tag, Tuning
 from core.soundbank.rows import MOST_WORDS, cents_of, words_of
 from core.soundbank.sample import Sample
 from core.theory.fretboard import INSTRUMENTS, InstrumentName
@@ -18,7 +19,6 @@ from core.theory.techniques import Technique, canonical, contradictions
 from core.validation import NOT_EMPTY, Between, Identifier, ModelName, default, words
 
 Sort = Literal["position", "newest", "pitch"]
-Tag = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,39}$")]
 
 _LONGEST_SECONDS = 600
 
@@ -35,7 +35,6 @@ Note = Annotated[
 ]
 Techniques = Annotated[tuple[Technique, ...], BeforeValidator(words), *NOT_EMPTY, AfterValidator(canonical)]
 Tags = Annotated[tuple[Tag, ...], BeforeValidator(words), *NOT_EMPTY, Field(max_length=16)]
-NoteNames = Annotated[tuple[Annotated[str, Field(max_length=4)], ...], Field(min_length=1, max_length=12)]
 Velocity = Annotated[float, Between(0, 1, "")]
 Fret = Annotated[int, Between(0, 24, "")]
 Seconds = Annotated[float, Between(0, _LONGEST_SECONDS, "seconds")]
@@ -75,9 +74,7 @@ class SoundQuery(BaseModel):
     velocity_max: Velocity | None = None
     duration_min_seconds: Seconds | None = None
     duration_max_seconds: Seconds | None = None
-    tuning: Annotated[str, Field(max_length=40)] | NoteNames | None = Field(
-        None, description="A name, or the notes of the open strings; equal is equal"
-    )
+    tuning: Tuning | None = Field(None, description="A name, or the notes of the open strings; equal is equal")
     engine: Identifier | None = Field(None, description="What made it")
     model: ModelName | None = None
     derived: bool | None = Field(None, description="Whether it was made from another sound")

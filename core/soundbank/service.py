@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -91,6 +91,10 @@ class Sounds:
         asks = self.planner.plan(request_of(batch)).asks
         return [(BatchNote(ask.string, ask.fret, ask.velocity), samples.get(index)) for index, ask in enumerate(asks)]
 
+    def forget_batch(self, batch_id: str) -> None:
+        """Forget which sounds a batch led to, once its job is deleted; the sounds stay."""
+        self.store.unlink(batch_id)
+
     # Sounds
 
     def get(self, sample_id: str) -> Sample:
@@ -110,8 +114,9 @@ class Sounds:
         return chain((first,), pieces)
 
     def search(self, query: SoundQuery) -> SoundPage:
-        """One page of what fits. Raises ``InvalidRequest``."""
-        return search(self.table, query)
+        """One page of what fits, without what is past its time. Raises ``InvalidRequest``."""
+        page, now = search(self.table, query), self.clock()
+        return replace(page, samples=[sample for sample in page.samples if sample.kept_until(now)])
 
     def retag(self, sample_id: str, tags: tuple[str, ...]) -> Sample:
         """Give the sound these tags, and no others. Raises ``SoundNotFound``."""
@@ -148,7 +153,7 @@ class Sounds:
     def _nearest(self, ask: Ask, weights: str | None) -> Derivation | None:
         """The sound that this one could be made from, and by which shift."""
         source = self.store.nearest(ask.family(weights), ask.pitch, LONGEST_SHIFT_SEMITONES)
-        if source is None:
+        if source is None or not source.kept_until(self.clock()):
             return None
         heard = source.pitch.measured_hz or source.pitch.frequency_hz
         shift = shift_semitones(ask.frequency_hz, heard, ask.pitch - source.open_pitch - source.fret)

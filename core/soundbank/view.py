@@ -108,7 +108,7 @@ def batch_view(job: Job) -> dict[str, Any]:
     links = {"self": path, "job": job_path(job.job_id), "samples": f"{path}/samples", "export": f"{path}/export.zip"}
     result = {"total": 0, "made": 0, "found": 0} | (job.result or {})
     message = job.status_message
-    if _status(job) is JobStatus.COMPLETED:
+    if job.status is JobStatus.COMPLETED:
         message = f"{result['total']} notes: {result['made']} made, {result['found']} found in the bank"
     view = BatchView(batch_id=job.job_id, **_progress(job), **result, status_message=message, links=links)
     return view.model_dump(mode="json")
@@ -117,7 +117,7 @@ def batch_view(job: Job) -> dict[str, Any]:
 def _progress(job: Job) -> dict[str, Any]:
     return {
         "job_id": job.job_id,
-        "status": _status(job),
+        "status": job.status,
         "progress": job.progress,
         "estimated_seconds": math.ceil(job.estimated_seconds),
         "error": job.error,
@@ -126,17 +126,8 @@ def _progress(job: Job) -> dict[str, Any]:
     }
 
 
-def _status(job: Job) -> JobStatus:
-    """Of a job whose own files are past their time, how it ended: its sounds live on."""
-    if job.status is not JobStatus.EXPIRED:
-        return job.status
-    if job.error:
-        return JobStatus.FAILED
-    return JobStatus.COMPLETED if job.progress == 1 else JobStatus.CANCELED
-
-
 def _message(job: Job, sample: Sample | None, cached: bool) -> str:
-    if _status(job) is not JobStatus.COMPLETED:
+    if job.status is not JobStatus.COMPLETED:
         return job.status_message
     if sample is None:
         return "The sound sample was deleted since"

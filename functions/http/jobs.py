@@ -52,6 +52,7 @@ def delete_job(job_id: str, services: ServicesDep) -> None:
     """Remove a job that has ended, its files and everything known of it."""
     services.jobs.delete(job_id)
     services.deliveries.forget(job_id)
+    services.sounds.forget_batch(job_id)
 
 
 @router.post("/{job_id}/cancel", status_code=202, responses={202: {"model": JobView}})

@@ -532,6 +532,8 @@ def test_a_sound_is_kept_for_ever_unless_it_says_otherwise(
 ) -> None:
     kept, short = made(services, ask()), made(services, ask(fret=1, expires_in_seconds=3600))
     clock.advance(3601)
+    found = services.sounds.search(SoundQuery.model_validate({"instrument": "acoustic_guitar"})).samples
+    assert [sample.sample_id for sample in found] == [kept.sample_id]
     with pytest.raises(SoundNotFound, match="expired"):
         services.sounds.get(short.sample_id)
     assert services.sounds.expire() == 1

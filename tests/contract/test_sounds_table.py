@@ -10,7 +10,7 @@ import pytest
 
 from core.bootstrap import Storage
 from core.errors import InvalidRequest, RowChanged, SoundNotFound
-from core.ports import Remove, Table
+from core.ports import Table
 from core.soundbank.query import SoundQuery
 from core.soundbank.rows import MOST_TAGS, MOST_WORDS, PARTITION
 from core.soundbank.sample import Derivation
@@ -199,34 +199,8 @@ def test_a_claim_that_was_taken_over_is_the_other_jobs_and_the_first_ones_sound_
     with pytest.raises(RowChanged):
         store.add(sound("mine", fingerprint="f"), mine)
     assert keys(table) == ["made:f"]
-    store.claims.release(mine)
     added = store.add(sound("theirs", fingerprint="f", job_id="job-2"), theirs)
     assert store.find("f") == added
-
-
-def test_a_claim_that_was_released_is_free_and_one_that_led_to_a_sound_stays(store: SoundStore) -> None:
-    claim = store.claims.claim("f", "job-1")
-    store.claims.release(claim)
-    store.claims.release(claim)
-    with pytest.raises(RowChanged):
-        store.claims.take_over(claim, "job-2")
-    with pytest.raises(RowChanged):
-        store.add(sound(fingerprint="f"), claim)
-    second = store.claims.claim("f", "job-2")
-    assert second.job_id == "job-2"
-    added = store.add(sound(fingerprint="f"), second)
-    store.claims.release(second)
-    store.claims.release(store.claims.claim("f", "job-3"))
-    assert store.find("f") == added
-
-
-def test_a_claim_to_a_sound_that_is_gone_goes_to_whoever_asks_next(store: SoundStore, table: Table) -> None:
-    store.add(sound(fingerprint="f"), store.claims.claim("f", "job-1"))
-    for row in table.scan(PARTITION, "sound:", "sound;", 10):  # as nothing here does
-        table.commit(PARTITION, Remove(row.key))
-    assert store.find("f") is None
-    claim = store.claims.claim("f", "job-2")
-    assert (claim.job_id, claim.sample_id) == ("job-2", None)
 
 
 # Searches: the unit tests try everything; these that a table in storage orders and bounds its keys as one in memory

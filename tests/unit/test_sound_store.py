@@ -163,26 +163,6 @@ def test_a_batch_that_two_forget_at_once_is_forgotten(store: SoundStore, table: 
     assert table.stored() == []
 
 
-def test_a_claim_that_is_released_while_another_asks_for_it_is_the_others(store: SoundStore, table: Watched) -> None:
-    first = store.claims.claim("f", "job-1")
-    table.before_get = lambda: store.claims.release(first)
-    assert store.claims.claim("f", "job-2").job_id == "job-2"
-
-
-def test_a_claim_whose_sound_is_gone_is_taken_over_by_one_of_two(store: SoundStore, table: Watched) -> None:
-    store.add(sound(fingerprint="f"), store.claims.claim("f", "job-1"))
-    table.commit(PARTITION, Remove("sound:sound-1"))
-    claims = SoundStore(table).claims
-    taken = []
-
-    def somebody_is_faster() -> None:
-        table.before_commit = lambda: taken.append(claims.claim("f", "job-2"))
-
-    table.before_commit = somebody_is_faster  # before the insert that fails; the other comes before the take-over
-    assert store.claims.claim("f", "job-3") == taken[0]
-    assert taken[0].job_id == "job-2"
-
-
 # Lost answers: the client's library sends the same transaction again, which then finds its own work
 
 

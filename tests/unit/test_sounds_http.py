@@ -11,6 +11,7 @@ import pytest
 from core.bootstrap import Services, build, memory_storage
 from core.settings import Settings
 from functions.http.app import create_app
+from tests.clock import Clock
 
 NOTE: dict[str, Any] = {
     "instrument": "electric_guitar", "string": 3, "fret": 5, "velocity": 0.7, "technique": ["pluck"],
@@ -174,22 +175,31 @@ def test_a_deleted_sound_is_gone_and_its_job_says_so(services: Services) -> None
     )  # fmt: skip
 
 
-def test_a_job_whose_row_has_expired_still_leads_to_its_sound(services: Services) -> None:
+def test_a_job_leads_to_its_sound_for_ever() -> None:
+    clock = Clock()
+    services = build(Settings.read({}), memory_storage(), clock=clock)
     sample = made(services)
-    job = services.jobs.get(sample["job_id"])
-    services.jobs.jobs.replace(job, job.expired(services.clock()))
+    batch = call(
+        services, "POST", "/v1/sounds/batch", json={"instrument": "ukulele", "notes": [{"string": 1, "fret": 0}]}
+    )
+    services.jobs.cancel(batch.json()["job_id"])
+    clock.advance(400 * 86400)
+    services.housekeeping.expire()
     shown = call(services, "GET", f"/v1/sounds/jobs/{sample['job_id']}").json()
     assert (shown["status"], shown["sample"]["sample_id"]) == ("completed", sample["sample_id"])
+    assert call(services, "GET", batch.headers["location"]).json()["status"] == "canceled"
 
 
-@pytest.mark.parametrize("kind", ["generate", "batch"])
-def test_a_canceled_job_whose_row_has_expired_was_canceled(services: Services, kind: str) -> None:
-    place = {"string": 3, "fret": 5} if kind == "generate" else {"notes": [{"string": 3, "fret": 5}]}
-    body = {"instrument": "electric_guitar"} | place
-    created = call(services, "POST", f"/v1/sounds/{kind}", json=body)
-    job = services.jobs.cancel(created.json()["job_id"])
-    services.jobs.jobs.replace(job, job.expired(services.clock()))
-    assert call(services, "GET", created.headers["location"]).json()["status"] == "canceled"
+def test_a_deleted_batch_leaves_its_sounds_and_nothing_else(services: Services) -> None:
+    body = {"instrument": "ukulele", "notes": [{"string": 1, "fret": 0}], "duration_seconds": 0.2}
+    batch = call(services, "POST", "/v1/sounds/batch", json=body).json()
+    services.runner.run(batch["job_id"])
+    [(_, sample)] = services.sounds.of_batch(batch["job_id"])
+    assert sample is not None
+    assert call(services, "DELETE", f"/v1/jobs/{batch['job_id']}").status_code == 204
+    assert call(services, "GET", f"/v1/sounds/batch/{batch['job_id']}").status_code == 404
+    assert services.sounds.of_batch(batch["job_id"]) == []
+    assert services.sounds.get(sample.sample_id) == sample
 
 
 def test_a_key_gives_the_first_answer_again(services: Services) -> None:
