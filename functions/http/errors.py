@@ -91,6 +91,7 @@ _HTTP_PROBLEMS = {
     404: ("not-found", "There is nothing at this address", "GET /docs lists the addresses there are."),
     405: ("method-not-allowed", "This address does not take this method", "The Allow header names those it takes."),
     413: ("too-large", "The body is too large", "Send a smaller body."),
+    416: ("range-not-satisfiable", "The file has no such part", "Ask for a part within the file, or all of it."),
     415: ("unsupported-media-type", "The body's content type does not fit", "Send it as the detail says."),
 }
 

@@ -27,6 +27,7 @@ from core.theory.fretboard import INSTRUMENTS
 from core.theory.techniques import TECHNIQUES
 from core.validation import fingerprint
 from functions.http.dependencies import ServicesDep, idempotency_key, require_json, wait_seconds
+from functions.http.ranges import part_of
 from functions.http.submission import submitted
 from functions.http.zip_stream import zip_stream
 
@@ -191,17 +192,21 @@ def download_sound(
     sample_id: str,
     services: ServicesDep,
     if_none_match: Annotated[str | None, Header(description="The ETag of a copy that is at hand")] = None,
+    range_: Annotated[str | None, Header(alias="Range", description="A part, such as bytes=0-65535")] = None,
 ) -> Response:
     """The sound's file: WAV, 44.1 kHz, stereo, 16 bit. It never changes: `ETag` is its SHA-256."""
     sample = services.sounds.get(sample_id)
     etag = f'"{sample.sha256}"'
-    headers = {"ETag": etag, "Cache-Control": "private, max-age=31536000, immutable"}
-    if if_none_match and etag in if_none_match:
+    headers = {"ETag": etag, "Cache-Control": "private, max-age=31536000, immutable", "Accept-Ranges": "bytes"}
+    if if_none_match and (etag in if_none_match or if_none_match.strip() == "*"):
         return Response(status_code=304, headers=headers)
-    headers |= {
-        "Content-Length": str(sample.file_size_bytes),
-        "Content-Disposition": f'attachment; filename="{_file_name(sample)}"',
-    }
+    headers["Content-Disposition"] = f'attachment; filename="{_file_name(sample)}"'
+    size_bytes = sample.file_size_bytes
+    part = part_of(range_, size_bytes)
+    if part:
+        headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size_bytes}"
+        return Response(b"".join(services.sounds.read(sample))[part], 206, headers, "audio/wav")
+    headers["Content-Length"] = str(size_bytes)
     return StreamingResponse(services.sounds.read(sample), media_type="audio/wav", headers=headers)
 
 

@@ -146,6 +146,38 @@ def test_a_file_is_sent_as_it_is_and_not_sent_twice(services: Services) -> None:
     assert (again.status_code, again.content) == (304, b"")
 
 
+@pytest.mark.parametrize(
+    ("asked", "status", "part"),
+    [
+        ("bytes=0-99", 206, slice(0, 100)),
+        ("bytes=100-", 206, slice(100, None)),
+        ("bytes=-44", 206, slice(-44, None)),
+        ("bytes=40-999999999", 206, slice(40, None)),
+        ("bytes=9-3", 200, slice(None)),
+        ("bytes=0-1,5-6", 200, slice(None)),
+        ("seconds=0-1", 200, slice(None)),
+        ("bytes=-", 200, slice(None)),
+    ],
+)
+def test_players_get_the_part_that_they_ask_for(services: Services, asked: str, status: int, part: slice) -> None:
+    path = f"/v1/sounds/{made(services)['sample_id']}/download"
+    whole = call(services, "GET", path).content
+    answer = call(services, "GET", path, headers={"Range": asked})
+    assert (answer.status_code, answer.content) == (status, whole[part])
+    assert answer.headers["content-length"] == str(len(whole[part]))
+    if status == 206:
+        start, stop, _ = part.indices(len(whole))
+        assert answer.headers["content-range"] == f"bytes {start}-{stop - 1}/{len(whole)}"
+
+
+@pytest.mark.parametrize("asked", ["bytes=99999999-", "bytes=-0"])
+def test_a_part_beyond_the_end_is_refused(services: Services, asked: str) -> None:
+    sample = made(services)
+    answer = call(services, "GET", f"/v1/sounds/{sample['sample_id']}/download", headers={"Range": asked})
+    assert (answer.status_code, answer.json()["type"]) == (416, "urn:stemworks:problem:range-not-satisfiable")
+    assert answer.headers["content-range"] == f"bytes */{sample['file_size_bytes']}"
+
+
 def test_a_file_that_went_without_its_rows_is_an_error_and_no_broken_answer(services: Services) -> None:
     sample = made(services)
     services.storage.blobs.remove_all("samples", sample["sample_id"])
