@@ -45,11 +45,8 @@ Latencies = dict[str, dict[int, float]]
 """Milliseconds, the median, by what is searched for and how many sounds there are."""
 
 
-def measure(largest_in_azurite: int = 10_000) -> Section:
-    """The same searches in tables that grow. Azurite takes far longer to fill than to search, and so stops earlier.
-
-    ``python -m bench.sounds_search 100000`` fills it to the end.
-    """
+def measure(largest_in_azurite: int = 100_000) -> Section:
+    """The same searches in tables that grow. To fill Azurite takes minutes: ``python -m bench.sounds_search 10000``."""
     memory = MemoryTable()
     in_memory, reads = _latencies(memory, lambda sounds: load(memory, sounds), SIZES)
     sizes = [size for size in SIZES if size <= largest_in_azurite]

@@ -50,6 +50,17 @@ def _without_duplicates(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+def at_most(count: int) -> tuple[BeforeValidator, Any]:
+    """Not max_length: it would look at every one of a million entries first, and complain about each."""
+
+    def check(values: object) -> object:
+        if isinstance(values, list | tuple) and len(values) > count:
+            raise ValueError(f"must name at most {count}, not {len(values)}")
+        return values
+
+    return BeforeValidator(check), Field(json_schema_extra={"maxItems": count})
+
+
 # Not min_length: it counts only the elements that fit, and so would complain a second time about one that does not.
 NOT_EMPTY = (AfterValidator(_not_empty), Field(json_schema_extra={"minItems": 1}))
 NO_DUPLICATES = (AfterValidator(_without_duplicates), Field(json_schema_extra={"uniqueItems": True}))

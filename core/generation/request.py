@@ -9,7 +9,7 @@ from pydantic.config import JsonDict
 
 from core.jobs.request import JobRequest
 from core.theory.chords import parse_chord
-from core.validation import NO_DUPLICATES, NOT_EMPTY, Between, Identifier, ModelName, default, words
+from core.validation import NO_DUPLICATES, NOT_EMPTY, Between, Identifier, ModelName, at_most, default, words
 
 StemType = Literal["drums", "bass", "guitar", "vocals", "piano", "synth", "other"]
 
@@ -29,9 +29,9 @@ def _offered(sample_rate: int) -> int:
     return sample_rate
 
 
-Stems = Annotated[tuple[StemType, ...], BeforeValidator(words), *NOT_EMPTY, *NO_DUPLICATES]
+Stems = Annotated[tuple[StemType, ...], *at_most(16), BeforeValidator(words), *NOT_EMPTY, *NO_DUPLICATES]
 Chords = Annotated[
-    tuple[Annotated[str, AfterValidator(_chord)], ...], BeforeValidator(words), *NOT_EMPTY, Field(max_length=256)
+    tuple[Annotated[str, AfterValidator(_chord)], ...], *at_most(256), BeforeValidator(words), *NOT_EMPTY
 ]
 SampleRate = Annotated[int, AfterValidator(_offered), Field(json_schema_extra={"enum": list(SAMPLE_RATES)})]
 

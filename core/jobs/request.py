@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from core.validation import NOT_EMPTY, Identifier, default, words
+from core.validation import NOT_EMPTY, Identifier, at_most, default, words
 from core.webhooks.events import ENDINGS, EventName
 
 
@@ -22,7 +22,9 @@ class EngineRequest(BaseModel):
         None, description="commercial refuses engines whose weights do not allow it"
     )
     callback_url: Annotated[str, Field(max_length=2000)] | None = None
-    callback_events: Annotated[tuple[EventName, ...], BeforeValidator(words), *NOT_EMPTY, default(ENDINGS)] = ENDINGS
+    callback_events: Annotated[
+        tuple[EventName, ...], *at_most(16), BeforeValidator(words), *NOT_EMPTY, default(ENDINGS)
+    ] = ENDINGS
 
 
 class JobRequest(EngineRequest):

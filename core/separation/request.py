@@ -9,9 +9,9 @@ from pydantic.config import JsonDict
 
 from core.audio.formats import NamedFormat
 from core.jobs.request import JobRequest
-from core.validation import NO_DUPLICATES, NOT_EMPTY, Between, Identifier, words
+from core.validation import NO_DUPLICATES, NOT_EMPTY, Between, Identifier, at_most, words
 
-Stems = Annotated[tuple[Identifier, ...], BeforeValidator(words), *NOT_EMPTY, *NO_DUPLICATES]
+Stems = Annotated[tuple[Identifier, ...], *at_most(32), BeforeValidator(words), *NOT_EMPTY, *NO_DUPLICATES]
 
 _EXAMPLE: JsonDict = {"blob": "inbox/song.mp3", "engine": "spectral", "stems": ["vocals", "drums"], "format": "flac"}
 

@@ -7,14 +7,13 @@ from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic.fields import FieldInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from core.errors import FieldError, InvalidRequest
 from core.soundbank.sfz import midi_velocity
 from core.theory.fretboard import INSTRUMENTS, Instrument
 from core.theory.scales import SCALES, degrees, pitch_classes, root_pitch_class
-from core.validation import NOT_EMPTY, Between, default
+from core.validation import NOT_EMPTY, Between, at_most, default
 
 MOST_NOTES = 1000
 """In one batch: positions times layers."""
@@ -27,17 +26,6 @@ _MOST_POSITIONS = _MOST_STRINGS * (_MOST_FRETS + 1)
 _USUAL_VELOCITIES = (0.8,)
 
 _Named = TypeVar("_Named", bound=Hashable)
-
-
-def _at_most(count: int) -> tuple[BeforeValidator, FieldInfo]:
-    """Not max_length: it would look at every one of a million entries first, and complain about each."""
-
-    def check(values: object) -> object:
-        if isinstance(values, list | tuple) and len(values) > count:
-            raise ValueError(f"must name at most {count}, not {len(values)}")
-        return values
-
-    return BeforeValidator(check), Field(json_schema_extra={"maxItems": count})
 
 
 def _each_once(values: tuple[_Named, ...]) -> tuple[_Named, ...]:
@@ -72,13 +60,13 @@ String = Annotated[int, Between(1, _MOST_STRINGS, "")]
 Fret = Annotated[int, Between(0, _MOST_FRETS, "")]
 Strings = Annotated[
     tuple[String, ...],
-    *_at_most(_MOST_STRINGS),
+    *at_most(_MOST_STRINGS),
     *NOT_EMPTY,
     *_EACH_ONCE,
 ]
 Velocities = Annotated[
     tuple[Annotated[float, Between(0, 1, "")], ...],
-    *_at_most(MOST_LAYERS),
+    *at_most(MOST_LAYERS),
     *NOT_EMPTY,
     AfterValidator(_told_apart),
     default(_USUAL_VELOCITIES),
@@ -99,7 +87,7 @@ class Position(_Part):
 
 Positions = Annotated[
     tuple[Position, ...],
-    *_at_most(_MOST_POSITIONS),
+    *at_most(_MOST_POSITIONS),
     *NOT_EMPTY,
     *_EACH_ONCE,
 ]

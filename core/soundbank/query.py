@@ -11,12 +11,12 @@ from pydantic.config import JsonDict
 
 from core.errors import FieldError, InvalidRequest
 from core.soundbank.request import Tag, Tuning
-from core.soundbank.rows import MOST_WORDS, cents_of, words_of
+from core.soundbank.rows import MOST_TAGS, MOST_WORDS, cents_of, words_of
 from core.soundbank.sample import Sample
 from core.theory.fretboard import INSTRUMENTS, InstrumentName
 from core.theory.notes import parse_note
 from core.theory.techniques import Technique, canonical, contradictions
-from core.validation import NOT_EMPTY, Between, Identifier, ModelName, default, words
+from core.validation import NOT_EMPTY, Between, Identifier, ModelName, at_most, default, words
 
 Sort = Literal["position", "newest", "pitch"]
 
@@ -33,8 +33,10 @@ Note = Annotated[
     BeforeValidator(_note_number),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 0, "maximum": 127}]}),
 ]
-Techniques = Annotated[tuple[Technique, ...], BeforeValidator(words), *NOT_EMPTY, AfterValidator(canonical)]
-Tags = Annotated[tuple[Tag, ...], BeforeValidator(words), *NOT_EMPTY, Field(max_length=16)]
+Techniques = Annotated[
+    tuple[Technique, ...], *at_most(16), BeforeValidator(words), *NOT_EMPTY, AfterValidator(canonical)
+]
+Tags = Annotated[tuple[Tag, ...], *at_most(MOST_TAGS), BeforeValidator(words), *NOT_EMPTY]
 Velocity = Annotated[float, Between(0, 1, "")]
 Fret = Annotated[int, Between(0, 24, "")]
 Seconds = Annotated[float, Between(0, _LONGEST_SECONDS, "seconds")]

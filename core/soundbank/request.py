@@ -20,9 +20,10 @@ from pydantic.config import JsonDict
 from core.audio.effects.request import EffectChain
 from core.jobs.request import EngineRequest
 from core.soundbank.batch import NoteSelection
+from core.soundbank.rows import MOST_TAGS
 from core.theory.fretboard import InstrumentName
 from core.theory.techniques import Articulation, Technique, contradictions
-from core.validation import NO_DUPLICATES, NOT_EMPTY, Between, ModelName, default, words
+from core.validation import NO_DUPLICATES, NOT_EMPTY, Between, ModelName, at_most, default, words
 
 LONGEST_SECONDS = 30.0
 _LONGEST_RETENTION_SECONDS = 10 * 365 * 86400
@@ -43,11 +44,11 @@ def _name_or_notes(value: object, handler: ValidatorFunctionWrapHandler) -> obje
 
 
 Tag = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,39}$")]
-Tags = Annotated[tuple[Tag, ...], BeforeValidator(words), *NO_DUPLICATES, Field(max_length=16)]
+Tags = Annotated[tuple[Tag, ...], *at_most(MOST_TAGS), BeforeValidator(words), *NO_DUPLICATES]
 Techniques = Annotated[
-    tuple[Technique, ...], BeforeValidator(words), *NOT_EMPTY, *NO_DUPLICATES, AfterValidator(_playable)
+    tuple[Technique, ...], *at_most(16), BeforeValidator(words), *NOT_EMPTY, *NO_DUPLICATES, AfterValidator(_playable)
 ]
-NoteNames = Annotated[tuple[Annotated[str, Field(max_length=4)], ...], Field(min_length=1, max_length=12)]
+NoteNames = Annotated[tuple[Annotated[str, Field(max_length=4)], ...], *at_most(12), *NOT_EMPTY]
 Tuning = Annotated[Annotated[str, Field(max_length=40)] | NoteNames, WrapValidator(_name_or_notes)]
 
 _EXAMPLE: JsonDict = {

@@ -41,6 +41,7 @@ class Problem(BaseModel):
 PROBLEM = "application/problem+json"
 TYPE_PREFIX = "urn:stemworks:problem:"
 _RETRY_AFTER_SECONDS = 5
+_MOST_ERRORS = 50  # an answer must not be a hundred times as long as its request
 
 _STATUS: dict[type[errors.StemworksError], int] = {
     errors.InvalidRequest: 422,
@@ -147,7 +148,10 @@ async def _on_validation_error(request: Request, error: Exception) -> JSONRespon
         place = malformed[0]["loc"][-1]
         detail = f"the body is not JSON: {malformed[0]['ctx']['error']} at character {place}"
         return problem(400, "malformed-json", "The body is not JSON", detail, "Send one JSON object.")
-    invalid = errors.InvalidRequest([_field_error(entry["loc"], entry) for entry in found])
+    fields = [_field_error(entry["loc"], entry) for entry in found[:_MOST_ERRORS]]
+    if len(found) > _MOST_ERRORS:
+        fields.append(errors.FieldError("", f"and {len(found) - _MOST_ERRORS} more do not fit"))
+    invalid = errors.InvalidRequest(fields)
     return await _on_stemworks_error(request, invalid)
 
 

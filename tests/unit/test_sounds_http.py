@@ -272,3 +272,29 @@ def test_instruments_and_techniques_are_listed(services: Services) -> None:
     ]  # fmt: skip
     assert "drop_d" in listed["instruments"][0]["tunings"]
     assert "harmonic" in listed["techniques"]
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("sounds/generate", "technique"), ("sounds/generate", "tags"), ("sounds/generate", "tuning"),
+        ("sounds/generate", "effects"), ("sounds/generate", "callback_events"), ("sounds/batch", "velocities"),
+        ("sounds/batch", "notes"), ("sounds/search", "technique"), ("sounds/search", "tags"),
+        ("sounds/search", "tuning"), ("generations", "target_stems"), ("generations", "callback_events"),
+        ("separations", "stems"), ("effects", "effects"),
+    ],
+)  # fmt: skip
+def test_a_list_of_a_hundred_thousand_wrong_entries_gets_a_short_answer(
+    services: Services, path: str, field: str
+) -> None:
+    answer = call(services, "POST", f"/v1/{path}", json={field: [3] * 100_000})
+    assert answer.status_code == 422
+    assert len(answer.content) < 5_000
+    assert any(error["pointer"].startswith(f"/{field}") for error in answer.json()["errors"])
+
+
+def test_of_very_many_wrong_fields_some_are_named(services: Services) -> None:
+    answer = call(services, "POST", "/v1/sounds/generate", json={f"field-{number}": 1 for number in range(10_000)})
+    assert answer.status_code == 422
+    assert len(answer.content) < 20_000
+    assert "more do not fit" in answer.json()["errors"][-1]["detail"]

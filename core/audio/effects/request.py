@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from core.errors import FieldError
-from core.validation import NOT_EMPTY, Between
+from core.validation import NOT_EMPTY, Between, at_most
 
 MOST_EFFECTS = 16
 MOST_BANDS = 10
@@ -35,17 +35,6 @@ Attack = Annotated[float, Between(0.1, 1000, "ms")]
 Release = Annotated[float, Between(1, 5000, "ms")]
 Mix = Annotated[float, Between(0, 1, "(0 is the sound as it came, 1 the effect alone)")]
 Order = Literal[2, 4, 6, 8]
-
-
-def _no_more_than(most: int, what: str) -> BeforeValidator:
-    """Before anything else: of half a million wrong ones, each would be looked at and complained about."""
-
-    def check(values: object) -> object:
-        if isinstance(values, list | tuple) and len(values) > most:
-            raise ValueError(f"at most {most} {what} are taken, not {len(values)}")
-        return values
-
-    return BeforeValidator(check)
 
 
 class Settings(BaseModel):
@@ -80,8 +69,7 @@ class Equalizer(Settings):
 
     type: Literal["equalizer"] = "equalizer"
     bands: Annotated[
-        tuple[Band, ...], *NOT_EMPTY, _no_more_than(MOST_BANDS, "bands"),
-        Field(json_schema_extra={"maxItems": MOST_BANDS}),
+        tuple[Band, ...], *NOT_EMPTY, *at_most(MOST_BANDS),
     ]  # fmt: skip
 
     def frequencies(self) -> Iterator[tuple[str, float]]:
@@ -220,8 +208,7 @@ Effect = Annotated[AnyEffect, WrapValidator(_by_type)]
 """One effect, by its ``type``."""
 
 EffectChain = Annotated[
-    tuple[Effect, ...], _no_more_than(MOST_EFFECTS, "effects"), BeforeValidator(_list_of_effects),
-    BeforeValidator(_from_text), Field(json_schema_extra={"maxItems": MOST_EFFECTS}),
+    tuple[Effect, ...], *at_most(MOST_EFFECTS), BeforeValidator(_list_of_effects), BeforeValidator(_from_text),
 ]  # fmt: skip
 """At most 16 effects, in the order in which they are applied; none are allowed, and JSON as text is, too."""
 
