@@ -51,8 +51,8 @@ def _section(measured: dict[str, tuple[float, float]]) -> Section:
     hits = measured["found, one request a note"]
     return Section(
         title="Sounds: found before made",
-        text=f"{NOTES} notes of 2 s of the string model, {CLIENTS} clients at a time; host, storage and clients share the "
-        "cores of one machine.",
+        text=f"{NOTES} notes of 2 s of the string model, {CLIENTS} clients at a time; host, storage and clients share "
+        "the cores of one machine.",
         tables=[table],
         goals=[Goal("a note that the bank has takes at most 4 transactions", hits[1], 4)],
     )
