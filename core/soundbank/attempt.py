@@ -14,6 +14,7 @@ from core.errors import (
     BlobNotFound,
     CancelRequested,
     DeadlineExceeded,
+    EngineFailed,
     MadeElsewhere,
     SoundNotFound,
     TimeUsedUp,
@@ -85,7 +86,8 @@ class Attempt:
         while missing := [index for index in wanted if index not in self._sounds]:
             fingerprints = {index: self._asks[index].fingerprint(maker.weights_sha256) for index in missing}
             if self._request.no_cache:
-                self._make(renderer, maker, self._not_yet_made(fingerprints))
+                if takes := self._not_yet_made(fingerprints):
+                    self._make(renderer, maker, takes)
                 continue
             shares = self._sharing.share_out(fingerprints)
             self._take(shares.found)
@@ -117,6 +119,8 @@ class Attempt:
                 if isinstance(error, DeadlineExceeded) and mine.keys() & self._sounds.keys():
                     raise TimeUsedUp from None  # another attempt would get further, too
                 raise
+        if mine.keys() - self._sounds.keys():
+            raise EngineFailed(f"the engine played too few of {len(mine)} notes")
 
     def _keep(
         self, index: int, take: Take, sample_rate: int, maker: SoundMaker, seed: int, claim: Claim | None

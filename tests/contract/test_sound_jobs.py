@@ -589,6 +589,16 @@ def test_what_storage_refuses_once_is_made_by_the_next_attempt(
     assert made(services, job).job_id == job.job_id
 
 
+def test_an_engine_that_plays_too_few_notes_has_failed(
+    services: Services, ask_many: Callable[..., Job], toy: ToyNotes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    render = toy.render
+    monkeypatch.setattr(toy, "render", lambda notes, step: render(notes[:-1], step))
+    job = run(services, ask_many())
+    assert job.error is not None
+    assert (job.error.type, job.error.detail) == ("engine-failed", "the engine played too few of 12 notes")
+
+
 def test_a_canceled_batch_stops_and_keeps_what_it_made(
     services: Services, ask_many: Callable[..., Job], toy: ToyNotes
 ) -> None:
