@@ -1,0 +1,156 @@
+"""``POST /v1/theory/suggest``, from the request to what is shown."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from core.errors import FieldError, InvalidRequest
+from core.songwriting.drawing import draw_progression
+from core.songwriting.moods import MOODS, MoodName
+from core.songwriting.request import SuggestionRequest
+from core.theory.chords import Chord
+from core.theory.harmony import roman
+from core.theory.keys import Key, Mode, key_on, parse_key
+from core.theory.notation import ProgressionError, parse_progression
+from core.theory.statistics import Style
+from core.theory.suggestions import Suggestions, suggest
+from core.theory.transposition import best_capo, simplified
+
+_MOST_FAULTS = 50
+_PROGRESSIONS = 3
+_DIGITS = 4
+
+
+class KeyView(BaseModel):
+    """A key and how sure it is."""
+
+    name: str
+    tonic: str
+    mode: Mode
+    confidence: float = Field(description="0 to 1; 1 if it was given")
+
+
+class ChordView(BaseModel):
+    """One of the chords that were sent."""
+
+    chord: str
+    roman: str
+    function: str = Field(description="tonic, predominant, dominant, secondary dominant, borrowed and so on")
+    simpler: str = Field(description="Its triad, without slash bass")
+
+
+class SuggestionView(BaseModel):
+    """A chord that could come next."""
+
+    chord: str
+    roman: str
+    function: str
+    probability: float
+    reason: str
+
+
+class CapoView(BaseModel):
+    """The capo that leaves the most open chords on a guitar."""
+
+    fret: int = Field(description="0 is without one")
+    shapes: list[str]
+    open_chords: int
+
+
+class ProgressionView(BaseModel):
+    """A whole progression, one chord a bar."""
+
+    chords: list[str]
+    roman: list[str]
+
+
+class SuggestionsView(BaseModel):
+    """What could come next, the likeliest first; ``rest_probability`` is that of all other chords together."""
+
+    key: KeyView
+    key_alternatives: list[KeyView]
+    style: Style
+    form: Literal["", "12-bar blues"]
+    chords: list[ChordView]
+    capo: CapoView | None
+    suggestions: list[SuggestionView]
+    rest_probability: float
+    mood: MoodName | None = None
+    mood_moves: str | None = Field(None, description="What is characteristic of the mood")
+    progressions: list[ProgressionView] = Field([], description="Drawn in the mood, if one was asked for")
+
+
+def read_chords(entries: tuple[str, ...], key: Key | None) -> list[Chord]:
+    """The chords; raises ``InvalidRequest`` that points at each entry of ``/chords`` that is none."""
+    try:
+        return parse_progression(entries, key)
+    except ProgressionError as error:
+        faults = [FieldError(f"/chords/{index}", detail) for index, detail in error.faults[:_MOST_FAULTS]]
+        if len(error.faults) > _MOST_FAULTS:
+            faults.append(FieldError("/chords", f"and {len(error.faults) - _MOST_FAULTS} more are no chords"))
+        raise InvalidRequest(faults) from None
+
+
+def answer(request: SuggestionRequest) -> SuggestionsView:
+    """Rank what could come next and, if a mood is named, draw progressions in it."""
+    key = parse_key(request.key) if request.key else None
+    chords = read_chords(request.chords, key)
+    if key is None and not chords and request.mood:
+        key = key_on(0 if MOODS[request.mood].mode == "major" else 9, MOODS[request.mood].mode)
+    found = suggest(chords, request.style, key, request.limit)
+    view = _view(found, chords, request.style)
+    if request.mood is None and request.bars is None:
+        return view
+    mood: MoodName = request.mood or ("happy" if found.key.mode == "major" else "sad")
+    return view.model_copy(
+        update={
+            "mood": mood,
+            "mood_moves": MOODS[mood].moves,
+            "progressions": _progressions(request, mood, found.key),
+        }
+    )
+
+
+def progression_view(chords: list[Chord], key: Key) -> ProgressionView:
+    """The chords with their numerals."""
+    return ProgressionView(chords=[chord.symbol for chord in chords], roman=[roman(chord, key) for chord in chords])
+
+
+def _progressions(request: SuggestionRequest, mood: MoodName, key: Key) -> list[ProgressionView]:
+    bars = request.bars or (12 if request.style == "blues" else 4)
+    drawn = [
+        progression_view(draw_progression(request.style, MOODS[mood], key, bars, request.random_seed + turn), key)
+        for turn in range(_PROGRESSIONS)
+    ]
+    return [view for index, view in enumerate(drawn) if view not in drawn[:index]]
+
+
+def _view(found: Suggestions, chords: list[Chord], style: Style) -> SuggestionsView:
+    capo = best_capo(chords) if chords else None
+    return SuggestionsView(
+        key=_key_view(found.key, found.confidence),
+        key_alternatives=[_key_view(each.key, each.confidence) for each in found.alternatives],
+        style=style,
+        form="12-bar blues" if found.form else "",
+        chords=[
+            ChordView(
+                chord=chord.symbol, roman=function.roman, function=function.role, simpler=simplified(chord).symbol
+            )
+            for chord, function in zip(chords, found.functions, strict=True)
+        ],
+        capo=CapoView(fret=capo.fret, shapes=list(capo.shapes), open_chords=capo.open_chords) if capo else None,
+        suggestions=[
+            SuggestionView(
+                chord=each.chord.symbol, roman=each.function.roman, function=each.function.role,
+                probability=round(each.probability, _DIGITS), reason=each.reason,
+            )
+            for each in found.suggestions
+        ],
+        rest_probability=round(found.rest, _DIGITS),
+    )  # fmt: skip
+
+
+def _key_view(key: Key, confidence: float) -> KeyView:
+    return KeyView(name=key.name, tonic=key.tonic, mode=key.mode, confidence=round(confidence, _DIGITS))

@@ -1,0 +1,158 @@
+"""What could come next after some chords.
+
+Three things decide, each a distribution over the next chord:
+
+- the changes of the style's corpus, as ``core.theory.statistics`` gives them for the last two chords;
+- the place in the phrase: with a chord a bar, some chords come more often in the first bar of four than in the last.
+  Its ratio to the chord's usual frequency multiplies the first, to the power of ``_PLACE_POWER``. In blues the place is
+  that in the twelve bars, and once the chords fit that form it counts for ``_FORM_SHARE``;
+- a pattern that is being repeated: what followed the same chords before, for up to ``_REPEAT_SHARE``.
+
+The three constants are estimates of our own; everything else was counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.theory.chords import Chord, parse_chord
+from core.theory.harmony import Function, function_of
+from core.theory.key_finding import FoundKey, find_keys
+from core.theory.keys import Key
+from core.theory.reasons import reason
+from core.theory.statistics import ChordModel, Distribution, Style, chord_model, normalised, state_of
+
+_PLACE_POWER = 0.5
+_FORM_SHARE = 0.8
+_REPEAT_SHARE = 0.6
+_LEAST_OF_FORM = 0.04  # of a bar's chords: whatever is rarer there does not fit the form
+_BLUES_BARS_TO_KNOW = 5  # the turn to IV comes in the fifth bar
+
+MOST_SUGGESTIONS = 24
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A chord that could come next.
+
+    Attributes:
+        chord: spelled in the key, with the quality that the style mostly gives it.
+        function: what it does in the key.
+        probability: 0 to 1.
+        reason: one sentence for people without theory.
+    """
+
+    chord: Chord
+    function: Function
+    probability: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Suggestions:
+    """What could come next.
+
+    Attributes:
+        key: the one that was given, or the likeliest.
+        confidence: of the key, 1 if it was given.
+        alternatives: the likeliest of the other keys; none if the key was given.
+        functions: what each of the chords does in the key.
+        form: ``12-bar blues`` where the chords fit its bars so far, else empty.
+        suggestions: the likeliest first.
+        rest: what is left of the probability for all other chords.
+    """
+
+    key: Key
+    confidence: float
+    alternatives: tuple[FoundKey, ...]
+    functions: tuple[Function, ...]
+    form: str
+    suggestions: tuple[Suggestion, ...]
+    rest: float
+
+
+def suggest(chords: Sequence[Chord], style: Style, key: Key | None = None, limit: int = 8) -> Suggestions:
+    """Rank what could come after ``chords``, which may be none: then C major stands for the key, if none is given."""
+    found = find_keys(chords, style) if chords and key is None else [FoundKey(key or Key("C"), 1.0)]
+    home = found[0].key
+    functions = tuple(function_of(chord, home, blues=style == "blues") for chord in chords)
+    chances, form = next_chances([state_of(chord, home, style) for chord in chords], home, style)
+    ranked = sorted(chances.items(), key=lambda item: (-item[1], item[0]))[:limit]
+    model = chord_model(style, home.mode)
+    suggestions = tuple(
+        _suggestion(chord_in(state, home, model), chance, home, style, chords, functions) for state, chance in ranked
+    )
+    rest = max(0.0, 1 - sum(each.probability for each in suggestions))
+    return Suggestions(home, found[0].confidence, tuple(found[1:4]), functions, form, suggestions, rest)
+
+
+def next_chances(
+    states: Sequence[str], key: Key, style: Style, *, form_after: int = _BLUES_BARS_TO_KNOW
+) -> tuple[dict[str, float], str]:
+    """The distribution over the next state, and the form that the states follow, if any.
+
+    So many chords of a blues, ``form_after``, have to fit its twelve bars before they are taken for them.
+    """
+    model = chord_model(style, key.mode)
+    if not states:
+        return dict(model.starts), ""
+    chances = _placed(model.after(states[-1], states[-2] if len(states) > 1 else None), model, len(states))
+    if style == "blues" and len(states) >= form_after and _fits_twelve_bars(states, model):
+        return _mixed(chances, model.at_bar(len(states)), _FORM_SHARE), "12-bar blues"
+    followers = _repeated(states)
+    if followers:
+        longest = max(followers.values())
+        chances = _mixed(chances, normalised(followers), _REPEAT_SHARE * longest / (longest + 1))
+    return chances, ""
+
+
+def chord_in(state: str, key: Key, model: ChordModel) -> Chord:
+    """The state as a chord of the key."""
+    quality = model.shape(state)
+    root = key.spell((key.pitch_class + int(state[:-1])) % 12, leading=state[-1] in "ho")
+    return parse_chord(root + quality)
+
+
+def _suggestion(
+    chord: Chord, chance: float, key: Key, style: Style, chords: Sequence[Chord], functions: Sequence[Function]
+) -> Suggestion:
+    function = function_of(chord, key, blues=style == "blues")
+    last, before = (chords[-1], functions[-1]) if chords else (None, None)
+    return Suggestion(chord, function, chance, reason(chord, function, key, last, before))
+
+
+def _placed(chances: Distribution, model: ChordModel, index: int) -> dict[str, float]:
+    here = model.at_bar(index)
+    return normalised(
+        {state: chance * (here[state] / model.frequencies[state]) ** _PLACE_POWER for state, chance in chances.items()}
+    )
+
+
+def _fits_twelve_bars(states: Sequence[str], model: ChordModel) -> bool:
+    return all(model.at_bar(index)[state] >= _LEAST_OF_FORM for index, state in enumerate(states))
+
+
+def _repeated(states: Sequence[str]) -> dict[str, float]:
+    """What came after the longest run of chords that ends the list and stood in it before, with the run's length.
+
+    A run of one chord alone is no repetition.
+    """
+    followers: dict[str, float] = {}
+    for end in range(2, len(states)):
+        length = _common_ending(states[:end], states)
+        if length > 1 and states[end] != states[-1]:
+            followers[states[end]] = max(followers.get(states[end], 0), length)
+    longest = max(followers.values(), default=0)
+    return {state: length for state, length in followers.items() if length == longest}
+
+
+def _common_ending(one: Sequence[str], other: Sequence[str]) -> int:
+    length = 0
+    while length < min(len(one), len(other)) and one[-1 - length] == other[-1 - length]:
+        length += 1
+    return length
+
+
+def _mixed(chances: Distribution, other: Distribution, share: float) -> dict[str, float]:
+    return {state: (1 - share) * chance + share * other.get(state, 0.0) for state, chance in chances.items()}
