@@ -22,6 +22,14 @@ _PLACE = 0.3
 """For each finger that comes down in another place."""
 
 
+class UnplayableChord(ValueError):
+    """No hand can hold the chord on this neck; ``index`` is its place in the progression."""
+
+    def __init__(self, index: int, chord: Chord, neck: Neck) -> None:
+        super().__init__(f"{chord.symbol} cannot be held on {' '.join(neck.notes)} with {neck.highest_fret} frets")
+        self.index = index
+
+
 def easiest_path(layers: Sequence[Sequence[T]], cost: Callable[[T], float], move: Callable[[T, T], float]) -> list[T]:
     """One element of each layer, so that the sum of their costs and of the moves between them is least.
 
@@ -59,10 +67,10 @@ def movement(before: Shape, after: Shape) -> float:
 def progression_shapes(chords: Sequence[Chord], neck: Neck, level: Level = "any") -> list[Shape]:
     """A shape for each chord, so that shapes and the moves between them are easy altogether.
 
-    Raises ``ValueError`` with the chord's symbol if no hand can hold it on this neck.
+    Raises ``UnplayableChord`` for the first that no hand can hold on this neck.
     """
     layers = [chord_shapes(chord, neck, level) for chord in chords]
-    for chord, shapes in zip(chords, layers, strict=True):
+    for index, (chord, shapes) in enumerate(zip(chords, layers, strict=True)):
         if not shapes:
-            raise ValueError(f"{chord.symbol} cannot be played on {' '.join(neck.notes)}")
+            raise UnplayableChord(index, chord, neck)
     return easiest_path(layers, lambda shape: shape.cost, movement)

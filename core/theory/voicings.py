@@ -17,7 +17,7 @@ Level = Literal["open", "barre", "any"]
 MOST_SHAPES = 16
 _SHAPES_OF_A_POSITION = 3
 _HIGHEST_POSITION = 12
-_MOST_LACKING = 3
+_FEWEST_ESSENTIAL = 2
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _search(chord: Chord, neck: Neck, level: Level) -> tuple[Shape, ...]:
     cost = _cost_of(chord, level)
     basses = (None,) if neck.is_reentrant and chord.bass == chord.root else (chord.bass, None)
     for bass in basses:
-        for lacking in range(_MOST_LACKING):
+        for lacking in range(max(len(essential) - _FEWEST_ESSENTIAL, 0) + 1):
             if found := _best(Wanted(frozenset(tones), essential, bass, lacking), tones, neck, cost):
                 return tuple(found)
     return ()
