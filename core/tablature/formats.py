@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from core.tablature.alphatex import alphatex
 from core.tablature.ascii import ascii_tab
+from core.tablature.diagram import chord_diagrams
+from core.tablature.midi import midi_file
+from core.tablature.musicxml import musicxml
 from core.tablature.request import TabFormat, TabRequest
 from core.tablature.tabs import Tab
 
@@ -23,13 +27,17 @@ class Written:
     media_type: str
 
 
-def _ascii(tab: Tab, request: TabRequest) -> Written:
-    return Written(ascii_tab(tab.score, request.width), "text/plain")
-
-
-_WRITERS: dict[TabFormat, Callable[[Tab, TabRequest], Written]] = {"ascii": _ascii}
+_WRITERS: dict[TabFormat, tuple[str, Callable[[Tab, TabRequest], str | bytes]]] = {
+    "ascii": ("text/plain", lambda tab, request: ascii_tab(tab.score, request.width)),
+    "alphatex": ("text/x-alphatex", lambda tab, request: alphatex(tab)),
+    "musicxml": ("application/vnd.recordare.musicxml+xml", lambda tab, request: musicxml(tab)),
+    "midi": ("audio/midi", lambda tab, request: midi_file(tab.score)),
+    "svg": ("image/svg+xml", lambda tab, request: chord_diagrams(tab)),
+}
+"""Each with its media type; that of alphaTex is registered nowhere."""
 
 
 def written(tab: Tab, request: TabRequest) -> Written:
     """The tab in the format that the request asks for."""
-    return _WRITERS[request.format](tab, request)
+    media_type, write = _WRITERS[request.format]
+    return Written(write(tab, request), media_type)

@@ -1,0 +1,155 @@
+"""Tabs as MusicXML 4.0, partwise: one part on a tablature staff, with chord symbols (https://www.w3.org/2021/06/musicxml40)."""
+
+from __future__ import annotations
+
+import re
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from core.tablature.score import Beat, Score, TabNote
+from core.tablature.tabs import Tab
+from core.theory.chords import Chord
+from core.theory.neck import Neck
+from core.theory.notes import note_name
+
+_DOCTYPE = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n'
+    '<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 Partwise//EN" '
+    '"http://www.musicxml.org/dtds/partwise.dtd">\n'
+)
+_DIVISIONS = 2
+"""Of a quarter: one is an eighth."""
+
+_TYPES = {1: "eighth", 2: "quarter", 4: "half", 8: "whole"}
+_KINDS = {
+    (0, 4, 7): "major",
+    (0, 3, 7): "minor",
+    (0, 7): "power",
+    (0, 4, 7, 9): "major-sixth",
+    (0, 3, 7, 9): "minor-sixth",
+    (0, 4, 7, 10): "dominant",
+    (0, 4, 7, 11): "major-seventh",
+    (0, 3, 7, 10): "minor-seventh",
+    (0, 3, 6, 10): "half-diminished",
+    (0, 3, 6): "diminished",
+    (0, 3, 6, 9): "diminished-seventh",
+    (0, 4, 8): "augmented",
+    (0, 2, 7): "suspended-second",
+    (0, 5, 7): "suspended-fourth",
+    (0, 4, 7, 14): "major",
+    (0, 4, 7, 10, 14): "dominant-ninth",
+    (0, 3, 7, 10, 14): "minor-ninth",
+    (0, 4, 7, 11, 14): "major-ninth",
+    (0, 4, 7, 10, 14, 17): "dominant-11th",
+    (0, 4, 7, 10, 14, 17, 21): "dominant-13th",
+}
+_ADDED_NINTH = (0, 4, 7, 14)
+_SYMBOL = re.compile(r"([A-G])([#b♯♭]?)([^/]*)(?:/([A-G])([#b♯♭]?))?")
+_ALTER = {"#": 1, "♯": 1, "b": -1, "♭": -1}
+
+
+def musicxml(tab: Tab) -> str:
+    """The tab as a document: notes sound as written, each with its string and fret."""
+    score = tab.score
+    root = Element("score-partwise", version="4.0")
+    part_list = SubElement(root, "part-list")
+    listed = SubElement(part_list, "score-part", id="P1")
+    _text(listed, "part-name", score.instrument.replace("_", " ").capitalize())
+    part = SubElement(root, "part", id="P1")
+    for number, (chord, bar) in enumerate(zip(tab.chords, score.bars, strict=True), start=1):
+        measure = SubElement(part, "measure", number=str(number))
+        if number == 1:
+            _attributes(measure, score.neck)
+            _tempo(measure, score)
+        _harmony(measure, chord)
+        for beat in bar.beats:
+            _beat(measure, beat)
+    indent(root)
+    return _DOCTYPE + tostring(root, encoding="unicode") + "\n"
+
+
+def _text(parent: Element, tag: str, content: object, **attributes: str) -> Element:
+    child = SubElement(parent, tag, attributes)
+    child.text = str(content)
+    return child
+
+
+def _attributes(measure: Element, neck: Neck) -> None:
+    attributes = SubElement(measure, "attributes")
+    _text(attributes, "divisions", _DIVISIONS)
+    _text(SubElement(attributes, "key"), "fifths", 0)
+    time = SubElement(attributes, "time")
+    _text(time, "beats", 4)
+    _text(time, "beat-type", 4)
+    _text(SubElement(attributes, "clef"), "sign", "TAB")
+    staff = SubElement(attributes, "staff-details")
+    _text(staff, "staff-lines", neck.strings)
+    for line, note in enumerate(neck.notes, start=1):
+        _open_string(SubElement(staff, "staff-tuning", line=str(line)), note.strip())
+    if neck.capo:
+        _text(staff, "capo", neck.capo)
+
+
+def _tempo(measure: Element, score: Score) -> None:
+    direction = SubElement(measure, "direction", placement="above")
+    metronome = SubElement(SubElement(direction, "direction-type"), "metronome")
+    _text(metronome, "beat-unit", "quarter")
+    _text(metronome, "per-minute", f"{score.tempo_bpm:g}")
+    SubElement(direction, "sound", tempo=f"{score.tempo_bpm:g}")
+
+
+def _harmony(measure: Element, chord: Chord) -> None:
+    match = _SYMBOL.fullmatch(chord.symbol)
+    assert match is not None, "the chord was parsed"
+    harmony = SubElement(measure, "harmony")
+    _note_of_symbol(harmony, "root", match[1], match[2])
+    _text(harmony, "kind", _KINDS[chord.intervals], text=match[3])
+    if match[4]:
+        _note_of_symbol(harmony, "bass", match[4], match[5])
+    if chord.intervals == _ADDED_NINTH:
+        degree = SubElement(harmony, "degree", {"print-object": "no"})
+        for name, content in (("value", 9), ("alter", 0), ("type", "add")):
+            _text(degree, f"degree-{name}", content)
+
+
+def _note_of_symbol(harmony: Element, role: str, letter: str, accidental: str) -> None:
+    parent = SubElement(harmony, role)
+    _text(parent, f"{role}-step", letter)
+    if accidental:
+        _text(parent, f"{role}-alter", _ALTER[accidental])
+
+
+def _beat(measure: Element, beat: Beat) -> None:
+    for index, tab_note in enumerate(beat.notes):
+        note = SubElement(measure, "note")
+        if index:
+            SubElement(note, "chord")
+        _pitch(SubElement(note, "pitch"), tab_note.pitch)
+        _text(note, "duration", beat.eighths)
+        _text(note, "voice", 1)
+        _text(note, "type", _TYPES[beat.eighths])
+        _technical(note, tab_note, beat if index == 0 else None)
+
+
+def _technical(note: Element, tab_note: TabNote, stroke_of: Beat | None) -> None:
+    technical = SubElement(SubElement(note, "notations"), "technical")
+    if stroke_of and stroke_of.stroke:
+        SubElement(technical, f"{stroke_of.stroke}-bow")  # a bow's signs are a pick's as well
+    _text(technical, "string", tab_note.string)
+    _text(technical, "fret", tab_note.fret)
+
+
+def _open_string(tuning: Element, note: str) -> None:
+    """Spelled as it was given: E♭ stays E♭."""
+    letter, accidental, octave = note[0].upper(), note[1:].rstrip("-0123456789"), note.lstrip("ABCDEFGabcdefg#♯♭")
+    _text(tuning, "tuning-step", letter)
+    if accidental:
+        _text(tuning, "tuning-alter", _ALTER[accidental])
+    _text(tuning, "tuning-octave", octave)
+
+
+def _pitch(parent: Element, midi: int) -> None:
+    name = note_name(midi)
+    _text(parent, "step", name[0])
+    if "#" in name:
+        _text(parent, "alter", 1)
+    _text(parent, "octave", midi // 12 - 1)
