@@ -18,21 +18,18 @@ _ROWS = 5
 _DOT = 7.5
 _HEIGHT = _TOP + _ROWS * _SPACING + 16
 _DIAGRAMS_IN_A_ROW = 6
-_MUTED, _OPEN = "\N{MULTIPLICATION SIGN}", "\N{WHITE CIRCLE}"
+_MUTED = "\N{MULTIPLICATION SIGN}"
 _NAMESPACE = {"xmlns": "http://www.w3.org/2000/svg"}
 
 
 def chord_diagrams(tab: Tab) -> str:
     """A sheet with every shape of the tab once, in the order in which they come."""
     neck = tab.score.neck
-    shapes = {
-        (chord.symbol, shape.frets): shape for chord, shape in reversed(list(zip(tab.chords, tab.shapes, strict=True)))
-    }
-    cells = list(reversed(shapes.items()))
-    width = _width(neck) * min(len(cells), _DIAGRAMS_IN_A_ROW)
-    height = _HEIGHT * -(-len(cells) // _DIAGRAMS_IN_A_ROW)
+    shapes = {(chord.symbol, shape.frets): shape for chord, shape in zip(tab.chords, tab.shapes, strict=True)}
+    width = _width(neck) * min(len(shapes), _DIAGRAMS_IN_A_ROW)
+    height = _HEIGHT * -(-len(shapes) // _DIAGRAMS_IN_A_ROW)
     sheet = Element("svg", _NAMESPACE | _sized(width, height) | {"role": "list"})
-    for index, ((symbol, _), shape) in enumerate(cells):
+    for index, ((symbol, _), shape) in enumerate(shapes.items()):
         row, column = divmod(index, _DIAGRAMS_IN_A_ROW)
         diagram = _diagram(symbol, shape, neck)
         diagram.attrib.update({"x": str(column * _width(neck)), "y": str(row * _HEIGHT)})
@@ -106,14 +103,15 @@ class _Drawing:
             line.set("stroke-linecap", "round")
             self._finger(barre.lowest, barre.fret, 1)
         for index, (fret, finger) in enumerate(zip(self._shape.frets, self._shape.fingering.fingers, strict=True)):
-            if not fret:
-                self._text(self._x(index), _TOP - 7, _MUTED if fret is None else _OPEN, 12)
+            if fret is None:
+                self._text(self._x(index), _TOP - 7, _MUTED, 14)
+            elif fret == 0:
+                self._circle(self._x(index), _TOP - 11, 4).attrib.update({"fill": "none", "stroke": "black"})
             elif not (barre and finger == 1):
                 self._finger(index, fret, finger)
 
     def _finger(self, index: int, fret: int, finger: int) -> None:
-        circle = {"cx": self._x(index), "cy": self._y(fret), "r": _DOT}
-        SubElement(self.root, "circle", {name: f"{value:g}" for name, value in circle.items()})
+        self._circle(self._x(index), self._y(fret), _DOT)
         self._text(self._x(index), self._y(fret) + 4, str(finger), 11).set("fill", "white")
 
     def _x(self, index: int) -> float:
@@ -127,6 +125,9 @@ class _Drawing:
         return SubElement(
             self.root, "line", {name: f"{value:g}" for name, value in places.items()} | {"stroke": "black"}
         )
+
+    def _circle(self, x: float, y: float, radius: float) -> Element:
+        return SubElement(self.root, "circle", {"cx": f"{x:g}", "cy": f"{y:g}", "r": f"{radius:g}"})
 
     def _text(self, x: float, y: float, content: str, size: int) -> Element:
         text = SubElement(self.root, "text", {"x": f"{x:g}", "y": f"{y:g}", "font-size": str(size)})

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
@@ -19,20 +20,23 @@ from pydantic import (
 from core.errors import FieldError, InvalidRequest
 from core.tablature.arrangement import Pattern, is_bass_line
 from core.tablature.ascii import DEFAULT_WIDTH
-from core.theory.chords import Chord, parse_chord
+from core.theory.chords import Chord
 from core.theory.fretboard import InstrumentName
+from core.theory.keys import parse_key
 from core.theory.neck import FEWEST_STRINGS, HIGHEST_CAPO, MOST_STRINGS, Neck, neck_of
+from core.theory.notation import MOST_CHORDS, ProgressionError, parse_progression
 from core.theory.voicings import Level
-from core.validation import NOT_EMPTY, Between, at_most, default
-
-MOST_CHORDS = 500
+from core.validation import NOT_EMPTY, Between, at_most, default, words
 
 TabFormat = Literal["ascii", "alphatex", "musicxml", "midi", "svg"]
 
 
-def _chord_symbol(symbol: str) -> str:
-    parse_chord(symbol)
-    return symbol
+_MOST_FAULTS = 50
+
+
+def _key_name(text: str) -> str:
+    parse_key(text)
+    return text
 
 
 def _name_or_notes(value: object, handler: ValidatorFunctionWrapHandler) -> object:
@@ -45,8 +49,8 @@ def _name_or_notes(value: object, handler: ValidatorFunctionWrapHandler) -> obje
         ) from None
 
 
-ChordSymbol = Annotated[str, AfterValidator(_chord_symbol)]
-Chords = Annotated[tuple[ChordSymbol, ...], *at_most(MOST_CHORDS), *NOT_EMPTY]
+Chords = Annotated[tuple[str, ...], *at_most(MOST_CHORDS), BeforeValidator(words), *NOT_EMPTY]
+KeyName = Annotated[str, AfterValidator(_key_name)]
 NoteNames = Annotated[tuple[Annotated[str, Field(max_length=4)], ...], *at_most(MOST_STRINGS)]
 TuningChoice = Annotated[Annotated[str, Field(max_length=40)] | NoteNames, WrapValidator(_name_or_notes)]
 
@@ -77,7 +81,10 @@ class TabRequest(BaseModel):
         },
     )
 
-    chords: Chords = Field(description="Chord symbols as they sound, one for each bar of 4/4")
+    chords: Chords = Field(
+        description="As they sound, one for each bar of 4/4: symbols, or with a key Nashville numbers or roman numerals"
+    )
+    key: KeyName | None = Field(None, description="What numbers and numerals are read in, such as C or F#m")
     instrument: InstrumentName | None = Field(
         None, description="bass_guitar for the patterns bass and walking_bass, else acoustic_guitar, if left out"
     )
@@ -112,7 +119,12 @@ class TabRequest(BaseModel):
         except ValueError as error:
             raise InvalidRequest([FieldError("/tuning", str(error))]) from None
 
-
-def parsed(symbols: tuple[str, ...]) -> list[Chord]:
-    """The chords of a request, whose symbols were checked."""
-    return [parse_chord(symbol) for symbol in symbols]
+    def progression(self) -> list[Chord]:
+        """The chords; raises ``InvalidRequest`` with a pointer to each that is none."""
+        try:
+            return parse_progression(self.chords, parse_key(self.key) if self.key else None)
+        except ProgressionError as error:
+            faults = [FieldError(f"/chords/{index}", detail) for index, detail in error.faults[:_MOST_FAULTS]]
+            if len(error.faults) > _MOST_FAULTS:
+                faults.append(FieldError("/chords", f"and {len(error.faults) - _MOST_FAULTS} more do not fit"))
+            raise InvalidRequest(faults) from None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from core.errors import FieldError, InvalidRequest
 from core.tablature.arrangement import arranged
-from core.tablature.request import TabRequest, parsed
+from core.tablature.request import TabRequest
 from core.tablature.score import Score
 from core.theory.chords import Chord
 from core.theory.hand_movement import UnplayableChord, progression_shapes
@@ -31,10 +31,10 @@ class Tab:
 def make_tab(request: TabRequest) -> Tab:
     """Find shapes for the chords, and play them in the pattern.
 
-    Raises ``InvalidRequest`` for a tuning that there is not, and for a chord that cannot be held on it.
+    Raises ``InvalidRequest`` for a tuning that there is not, for what is no chord, and for one that no hand can hold.
     """
     neck = request.neck()
-    chords = parsed(request.chords)
+    chords = request.progression()
     try:
         shapes = progression_shapes(chords, neck, request.level)
         bars = arranged(chords, shapes, neck, request.pattern)

@@ -46,7 +46,7 @@ def create_simple_tabs(body: SimpleTabsRequest) -> Any:
     bass = TabRequest(chords=body.chords, pattern="bass")
     tab = make_tab(guitar)
     return SimpleTabs(
-        chords=list(body.chords),
+        chords=[chord.symbol for chord in tab.chords],
         guitar=str(written(tab, guitar).content),
         bass=str(written(make_tab(bass), bass).content),
         shapes=shape_views(tab),
@@ -68,7 +68,7 @@ def create_tabs(
         return Response(result.content, media_type=result.media_type)
     content = result.content
     return TabAnswer(
-        chords=list(body.chords),
+        chords=[chord.symbol for chord in tab.chords],
         instrument=tab.score.instrument,
         tuning=list(tab.score.neck.notes),
         capo=body.capo,

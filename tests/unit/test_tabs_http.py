@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from typing import Any
 
 import httpx
@@ -125,7 +126,25 @@ def test_the_media_type_itself_gets_the_bare_tab() -> None:
 def test_a_chord_that_is_none_is_pointed_at_with_what_was_expected(path: str) -> None:
     pointer, detail = fault(post(path, {"chords": ["C", "G", "Am", "H7"]}))
     assert pointer == "/chords/3"
-    assert detail.startswith("'H7' is not a chord: expected a root A to G")
+    assert detail.startswith("'H7' is not a chord: expected a chord symbol (Am7, D/F#)")
+
+
+def test_numbers_and_numerals_are_read_in_a_key() -> None:
+    answer = tabs(chords=["1", "5", "vi", "IV"], key="C").json()
+    assert answer["chords"] == PROGRESSION
+    assert answer["shapes"] == tabs().json()["shapes"]
+    assert tabs(chords="C G Am F").json() == tabs().json()
+    assert fault(tabs(chords=["C", "5"])) == (
+        "/chords/1",
+        "'5': numbers and numerals need a key: send one, such as C or F#m",
+    )
+    assert fault(tabs(key="H"))[0] == "/key"
+
+
+def test_an_answer_names_fifty_faults_at_most() -> None:
+    found = tabs(chords=["H"] * 500).json()["errors"]
+    assert [each["pointer"] for each in found[:2]] == ["/chords/0", "/chords/1"]
+    assert found[50:] == [{"pointer": "/chords", "detail": "and 450 more do not fit", "in": "body"}]
 
 
 @pytest.mark.parametrize("path", ["/tabs", "/v1/theory/tabs"])
@@ -134,7 +153,7 @@ def test_a_chord_that_is_none_is_pointed_at_with_what_was_expected(path: str) ->
     [
         ([], "/chords", "must name at least one"),
         (["C"] * 501, "/chords", "must name at most 500, not 501"),
-        (["C", "A" * 100_000], "/chords/1", "a chord symbol has at most 16 characters, this one has 100000"),
+        (["C", "A" * 100_000], "/chords/1", "a chord has at most 16 characters, this one has 100000"),
         (["C", 7], "/chords/1", "Input should be a valid string"),
         (["C", ""], "/chords/1", "'' is not a chord: expected"),
     ],
@@ -175,6 +194,33 @@ def test_what_there_is_not_is_answered_with_what_there_is(fields: dict[str, Any]
     assert found[0] == pointer
     assert detail in found[1]
     assert len(found[1]) < 300
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type", "begins"),
+    [
+        ("ascii", "text/plain", "   C "),
+        ("alphatex", "text/x-alphatex", "\\tempo 100\n"),
+        ("musicxml", "application/vnd.recordare.musicxml+xml", "<?xml "),
+        ("svg", "image/svg+xml", "<svg "),
+    ],
+)
+def test_every_format_comes_as_json_or_by_its_media_type_alone(name: str, media_type: str, begins: str) -> None:
+    answer = tabs(format=name).json()
+    assert answer["media_type"] == media_type
+    assert answer["tab"].startswith(begins)
+    assert len(answer["shapes"]) == len(PROGRESSION)
+    bare = post("/v1/theory/tabs", {"chords": PROGRESSION, "format": name}, accept=f"{media_type}; q=0.9")
+    assert bare.headers["content-type"].partition(";")[0] == media_type
+    assert bare.text == answer["tab"]
+
+
+def test_midi_is_base64_in_json_and_binary_by_its_media_type() -> None:
+    answer = tabs(format="midi").json()
+    bare = post("/v1/theory/tabs", {"chords": PROGRESSION, "format": "midi"}, accept="audio/midi")
+    assert bare.headers["content-type"] == "audio/midi"
+    assert bare.content.startswith(b"MThd")
+    assert base64.b64decode(answer["tab"], validate=True) == bare.content
 
 
 def test_five_hundred_chords_are_five_hundred_bars() -> None:
