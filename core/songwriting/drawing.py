@@ -10,6 +10,7 @@ from core.theory.keys import Key
 from core.theory.statistics import Style, chord_model, normalised
 from core.theory.suggestions import chord_in, next_chances
 
+_FRESHNESS = 0.7  # an estimate: without it, two chords that like each other come again and again
 _LEAST_CHANCE = 0.03  # what is rarer even with the mood's favour is an accident and no idea
 
 
@@ -31,9 +32,10 @@ def draw_progression(style: Style, mood: Mood, key: Key, bars: int, seed: int, s
 
 
 def _favoured(states: list[str], style: Style, mood: Mood, key: Key) -> dict[str, float]:
-    # A repetition that began by chance is not to be kept up for its own sake, so only the last four chords count.
-    known = states if style == "blues" else states[-4:]
-    chances, _ = next_chances(known, key, style, form_after=1)
+    """The chances of the next state, more for what the mood favours and less for what was there already."""
+    chances, form = next_chances(states, key, style, in_form=True, loops=False)
+    if not form:
+        chances = {state: chance * _FRESHNESS ** states.count(state) for state, chance in chances.items()}
     if mood.mode == key.mode:
         chances = {state: chance * favour(state, mood) for state, chance in chances.items()}
     return chances

@@ -7,12 +7,13 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic.config import JsonDict
 
+from core.songwriting.forms import SectionName
 from core.songwriting.moods import MoodName
 from core.theory.keys import parse_key
 from core.theory.notation import MOST_CHORDS
 from core.theory.statistics import Style
 from core.theory.suggestions import MOST_SUGGESTIONS
-from core.validation import Between, at_most, default, words
+from core.validation import NOT_EMPTY, Between, at_most, default, words
 
 LONGEST_THEME = 1000
 
@@ -23,8 +24,7 @@ def _key(text: str) -> str:
 
 
 def _theme(text: str) -> str:
-    # Not min_length and max_length: pydantic would call them a string's, and repeat nothing of what is allowed.
-    if not text:
+    if not any(character.isalnum() for character in text):
         raise ValueError("must say what the song is about, such as summer rain")
     if len(text) > LONGEST_THEME:
         raise ValueError(f"must have at most {LONGEST_THEME} characters, not {len(text)}")
@@ -36,6 +36,7 @@ KeyName = Annotated[
 ]
 Entries = Annotated[tuple[str, ...], *at_most(MOST_CHORDS), BeforeValidator(words), default(())]
 Theme = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_theme)]
+Form = Annotated[tuple[SectionName, ...], *at_most(12), BeforeValidator(words), *NOT_EMPTY]
 Seed = Annotated[int, Between(-(2**53), 2**53, "")]
 
 _EXAMPLE: JsonDict = {"chords": ["C", "G", "Am"], "style": "pop"}
@@ -72,10 +73,7 @@ class SongRequest(BaseModel):
     tempo_bpm: Annotated[float, Between(30, 300, "beats a minute")] | None = None
     style: Annotated[Style, default("pop")] = "pop"
     mood: MoodName | None = None
-    form: Annotated[tuple[str, ...], *at_most(12), BeforeValidator(words)] | None = Field(
-        None,
-        description="Sections in order, of verse, chorus, bridge, intro and outro; the style's usual one if left out",
-    )
+    form: Form | None = Field(None, description="The sections in order; the style's usual ones if left out")
     random_seed: Seed | None = Field(
         None, description="The same theme and seed give the same song; from the theme if left out"
     )

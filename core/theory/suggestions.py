@@ -88,19 +88,24 @@ def suggest(chords: Sequence[Chord], style: Style, key: Key | None = None, limit
 
 
 def next_chances(
-    states: Sequence[str], key: Key, style: Style, *, form_after: int = _BLUES_BARS_TO_KNOW
+    states: Sequence[str], key: Key, style: Style, *, in_form: bool = False, loops: bool = True
 ) -> tuple[dict[str, float], str]:
     """The distribution over the next state, and the form that the states follow, if any.
 
-    So many chords of a blues, ``form_after``, have to fit its twelve bars before they are taken for them.
+    A blues' chords are taken for its bars if they fit them so far, and with ``in_form`` in any case, and what
+    comes next then fits them, too. Without ``loops``, what was repeated before is not expected to be again.
     """
     model = chord_model(style, key.mode)
     if not states:
         return dict(model.starts), ""
     chances = _placed(model.after(states[-1], states[-2] if len(states) > 1 else None), model, len(states))
-    if style == "blues" and len(states) >= form_after and _fits_twelve_bars(states, model):
-        return _mixed(chances, model.at_bar(len(states)), _FORM_SHARE), "12-bar blues"
-    followers = _repeated(states)
+    if style == "blues" and (in_form or _fits_twelve_bars(states, model)):
+        here = model.at_bar(len(states))
+        chances = _mixed(chances, here, _FORM_SHARE)
+        if in_form:
+            chances = normalised({state: chances[state] for state in here if here[state] >= _LEAST_OF_FORM})
+        return chances, "12-bar blues"
+    followers = _repeated(states) if loops else {}
     if followers:
         longest = max(followers.values())
         chances = _mixed(chances, normalised(followers), _REPEAT_SHARE * longest / (longest + 1))
@@ -130,7 +135,9 @@ def _placed(chances: Distribution, model: ChordModel, index: int) -> dict[str, f
 
 
 def _fits_twelve_bars(states: Sequence[str], model: ChordModel) -> bool:
-    return all(model.at_bar(index)[state] >= _LEAST_OF_FORM for index, state in enumerate(states))
+    return len(states) >= _BLUES_BARS_TO_KNOW and all(
+        model.at_bar(index)[state] >= _LEAST_OF_FORM for index, state in enumerate(states)
+    )
 
 
 def _repeated(states: Sequence[str]) -> dict[str, float]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends
 
 from core.songwriting import suggesting
-from core.songwriting.request import SuggestionRequest
+from core.songwriting.request import SongRequest, SuggestionRequest
 from core.songwriting.suggesting import SuggestionsView
+from core.songwriting.view import SongView, song_for, song_view
 from functions.http.dependencies import require_json
 
 router = APIRouter(prefix="/v1/theory", tags=["theory"])
@@ -19,3 +20,13 @@ def suggest_chords(body: SuggestionRequest) -> SuggestionsView:
     The same body gives the same answer.
     """
     return suggesting.answer(body)
+
+
+@router.post("/songs", dependencies=[Depends(require_json)])
+def write_song(body: SongRequest) -> SongView:
+    """A song for a theme: key, tempo, form, chords, hints for melody and words, each step with its why.
+
+    `requests` holds bodies that make the accompaniment and the tabs of this very song. The same theme and seed give the
+    same song.
+    """
+    return song_view(song_for(body))
