@@ -16,6 +16,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.theory.keys import Mode
+from core.theory.statistics import Style
+
 _LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _ROOT = re.compile(r"([A-G])([#b-]?)")
 _TARGET = Path(__file__).parents[1] / "core/theory/chord_counts.json"
@@ -34,6 +37,15 @@ class Song:
     sections: list[list[Bar]]
     twelve_bars: bool = False
 
+    @property
+    def is_minor(self) -> bool:
+        """As the corpus says, else by which of the tonic's triads stands in more bars."""
+        if self.minor is not None:
+            return self.minor
+        bars = (bar for section in self.sections for bar in section)
+        sizes = Counter(family_of(written) for bar in bars for root, written in bar if root == self.tonic)
+        return sizes["m"] > sizes["M"] + sizes["D"]
+
 
 @dataclass
 class Counts:
@@ -49,32 +61,36 @@ class Counts:
 
 def main(pop: Path, jazz: Path, folk: Path) -> None:
     """Count all of it and write the table."""
-    tunes = list(_lead_sheets(jazz / "SongDB"))
-    styles = {
-        "pop": _humdrum(pop / "Billboard/Data", "*"),
-        "rock": _humdrum(pop / "RollingStone/Data", "*.hum"),
-        "jazz": tunes,
-        "blues": [tune for tune in tunes if tune.twelve_bars],
-        "folk": _abc(folk / "ABC_cleaned"),
-    }
-    table = {style: _counted(songs, style) for style, songs in styles.items()}
+    table = {style: count_style(songs, style) for style, songs in styles_of(pop, jazz, folk).items()}
     _TARGET.write_text(_lines(table))
     for style, modes in table.items():
         for mode, counts in modes.items():
             print(f"{style:6} {mode:6} {counts['songs']:5} songs {counts['changes']:7} changes")
 
 
-def _lines(table: dict[str, dict[str, dict[str, object]]]) -> str:
+def styles_of(pop: Path, jazz: Path, folk: Path) -> dict[Style, list[Song]]:
+    """The songs of each style."""
+    tunes = list(_lead_sheets(jazz / "SongDB"))
+    return {
+        "pop": list(_humdrum(pop / "Billboard/Data", "*")),
+        "rock": list(_humdrum(pop / "RollingStone/Data", "*.hum")),
+        "jazz": tunes,
+        "blues": [tune for tune in tunes if tune.twelve_bars],
+        "folk": list(_abc(folk / "ABC_cleaned")),
+    }
+
+
+def _lines(table: dict[Style, dict[Mode, dict[str, object]]]) -> str:
     """JSON with a context a line, so that a change of the table can be read."""
     text = json.dumps(table, indent=1, sort_keys=True)
     return re.sub(r"\{\s+([^{}]*?)\s+\}", lambda match: "{" + re.sub(r"\s+", " ", match[1]) + "}", text) + "\n"
 
 
-def _counted(songs: Iterable[Song], style: str) -> dict[str, dict[str, object]]:
-    modes = {"major": Counts(), "minor": Counts()}
+def count_style(songs: Iterable[Song], style: Style) -> dict[Mode, dict[str, object]]:
+    """The counts of a style, for each mode, as ``ChordModel`` takes them."""
+    modes: dict[Mode, Counts] = {"major": Counts(), "minor": Counts()}
     for song in songs:
-        minor = _is_minor(song) if song.minor is None else song.minor
-        _count(modes["minor" if minor else "major"], song, style)
+        _count(modes["minor" if song.is_minor else "major"], song, style)
     return {mode: _kept(counts) for mode, counts in modes.items()}
 
 
@@ -85,9 +101,8 @@ def _count(counts: Counts, song: Song, style: str) -> None:
         row: list[str] = []
         for index, bar in enumerate(section):
             states = [state for chord in bar if (state := _state(chord, song.tonic, style, counts))]
-            if states:
-                place = index % 12 if song.twelve_bars and style == "blues" else index % 4
-                counts.bars[str(place)][states[0]] += 1
+            if states and style == "blues":
+                counts.bars[str(index % 12)][states[0]] += 1
             row += states
         changes = [state for index, state in enumerate(row) if index == 0 or state != row[index - 1]]
         if changes and first:
@@ -101,7 +116,7 @@ def _count(counts: Counts, song: Song, style: str) -> None:
 
 def _state(chord: tuple[int, str], tonic: int, style: str, counts: Counts) -> str | None:
     root, written = chord
-    family = _family(written)
+    family = family_of(written)
     if family is None:
         return None
     plain = family if style == "jazz" else {"D": "M", "h": "o"}.get(family, family)
@@ -110,8 +125,8 @@ def _state(chord: tuple[int, str], tonic: int, style: str, counts: Counts) -> st
     return state
 
 
-def _family(written: str) -> str | None:
-    """Of what stands after the root, in any of the corpora's three notations."""
+def family_of(written: str) -> str | None:
+    """The family of what stands after the root, in any of the corpora's three notations."""
     text = written.split("/")[0].removeprefix(":")
     if text in ("1", "5", "N"):
         return None
@@ -131,15 +146,6 @@ def _shape(written: str, family: str) -> str:
     if family == "M":
         return "maj7" if re.match(r"M7|M9|maj7|maj9", text) else ""
     return "m7b5" if family == "h" else "dim7" if "7" in text else "dim"
-
-
-def _is_minor(song: Song) -> bool:
-    """By which of the tonic's triads stands in more bars."""
-    sizes = Counter(
-        _family(written)
-        for section in song.sections for bar in section for root, written in bar if root == song.tonic
-    )  # fmt: skip
-    return sizes["m"] > sizes["M"] + sizes["D"]
 
 
 def _kept(counts: Counts) -> dict[str, object]:
@@ -220,7 +226,7 @@ def _lead_sheets(folder: Path) -> Iterator[Song]:
 def _tonic(signature: int, chords: Bar) -> tuple[int, bool] | None:
     """The tune's key, if its first or one of its last four chords says so; None if it does not."""
     for root, written in [*reversed(chords[-4:]), chords[0]]:
-        family = _family(written)
+        family = family_of(written)
         if root == signature and family in ("M", "m", "D"):
             return signature, family == "m"
         if root == (signature + 9) % 12 and family == "m" and not written.startswith(("m7", "m9")):

@@ -85,13 +85,8 @@ class ChordModel:
         return normalised(chances)
 
     def at_bar(self, index: int) -> Distribution:
-        """Of a bar's first chord, by its place in groups of four bars, or in blues of twelve."""
-        return _smoothed(self._bars[str(index % len(self._bars))], self._frequencies)
-
-    @property
-    def bars(self) -> int:
-        """How many places ``at_bar`` tells apart."""
-        return len(self._bars)
+        """Of the first chord of a blues' bar, by its place in the twelve."""
+        return _smoothed(self._bars.get(str(index % 12), {}), self._frequencies)
 
     def shape(self, state: str) -> str:
         """The quality that the corpus most often gives the state: in folk V is mostly a ``7``."""

@@ -3,12 +3,11 @@
 Three things decide, each a distribution over the next chord:
 
 - the changes of the style's corpus, as ``core.theory.statistics`` gives them for the last two chords;
-- the place in the phrase: with a chord a bar, some chords come more often in the first bar of four than in the last.
-  Its ratio to the chord's usual frequency multiplies the first, to the power of ``_PLACE_POWER``. In blues the place is
-  that in the twelve bars, and once the chords fit that form it counts for ``_FORM_SHARE``;
-- a pattern that is being repeated: what followed the same chords before, for up to ``_REPEAT_SHARE``.
+- a pattern that is being repeated: what followed the same chords before, for up to ``_REPEAT_SHARE``;
+- in blues the place in the twelve bars, once the chords, one a bar, fit that form: it counts for ``_FORM_SHARE``.
 
-The three constants are estimates of our own; everything else was counted.
+The shares are estimates of our own; everything else was counted. The place in groups of four bars was tried for the
+other styles, and predicted no better (``bench.chord_predictions``).
 """
 
 from __future__ import annotations
@@ -23,9 +22,8 @@ from core.theory.keys import Key
 from core.theory.reasons import reason
 from core.theory.statistics import ChordModel, Distribution, Style, chord_model, normalised, state_of
 
-_PLACE_POWER = 0.5
 _FORM_SHARE = 0.8
-_REPEAT_SHARE = 0.6
+_REPEAT_SHARE = 0.8
 _LEAST_OF_FORM = 0.04  # of a bar's chords: whatever is rarer there does not fit the form
 _BLUES_BARS_TO_KNOW = 5  # the turn to IV comes in the fifth bar
 
@@ -98,7 +96,7 @@ def next_chances(
     model = chord_model(style, key.mode)
     if not states:
         return dict(model.starts), ""
-    chances = _placed(model.after(states[-1], states[-2] if len(states) > 1 else None), model, len(states))
+    chances: Distribution = model.after(states[-1], states[-2] if len(states) > 1 else None)
     if style == "blues" and (in_form or _fits_twelve_bars(states, model)):
         here = model.at_bar(len(states))
         chances = _mixed(chances, here, _FORM_SHARE)
@@ -109,7 +107,7 @@ def next_chances(
     if followers:
         longest = max(followers.values())
         chances = _mixed(chances, normalised(followers), _REPEAT_SHARE * longest / (longest + 1))
-    return chances, ""
+    return dict(chances), ""
 
 
 def chord_in(state: str, key: Key, model: ChordModel) -> Chord:
@@ -125,13 +123,6 @@ def _suggestion(
     function = function_of(chord, key, blues=style == "blues")
     last, before = (chords[-1], functions[-1]) if chords else (None, None)
     return Suggestion(chord, function, chance, reason(chord, function, key, last, before))
-
-
-def _placed(chances: Distribution, model: ChordModel, index: int) -> dict[str, float]:
-    here = model.at_bar(index)
-    return normalised(
-        {state: chance * (here[state] / model.frequencies[state]) ** _PLACE_POWER for state, chance in chances.items()}
-    )
 
 
 def _fits_twelve_bars(states: Sequence[str], model: ChordModel) -> bool:
