@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 MOST_FINGERS = 4
 _WIDE_FROM_FRET = 5
@@ -83,5 +82,4 @@ def _assigned(strings: int, index: Sequence[tuple[int, int]], others: Sequence[t
     for waiting, (fret, string) in enumerate(others, start=1 - len(others)):
         previous = max(previous + 1, min(1 + fret - index[0][0], MOST_FINGERS + waiting))
         fingers[string] = previous
-    assert all(one != other for one, other in pairwise(sorted(fingers)) if one > 1)
     return tuple(fingers)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from heapq import nsmallest
 from typing import NamedTuple
 
 from core.theory.fingering import MOST_FINGERS, reach
@@ -17,6 +18,8 @@ Frets = tuple[int | None, ...]
 FEWEST_SOUNDING = 3
 _MOST_INNER_MUTES = 1
 _MOST_TREBLE_MUTES = 3
+_MOST_PARTIALS = 1000
+"""More than any chord has on a usual tuning; one whose strings all have the same name has ten times as many."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ def candidates(position: int, wanted: Wanted, neck: Neck) -> Iterator[Frets]:
     partials = [_Partial(missing=sum(1 << tone for tone in wanted.essential))]
     for index in range(neck.strings):
         partials = [grown for partial in partials for grown in search.grown(partial, index)]
+        if len(partials) > _MOST_PARTIALS:
+            partials = nsmallest(_MOST_PARTIALS, partials, key=_promise)
     for partial in partials:
         if partial.sounding >= FEWEST_SOUNDING and (position == 0 or position in partial.frets):
             frets = partial.frets
@@ -71,6 +76,10 @@ def candidates(position: int, wanted: Wanted, neck: Neck) -> Iterator[Frets]:
 
 def _lowest(frets: Frets, neck: Neck) -> int:
     return min(pitch + fret for pitch, fret in zip(neck.open_pitches, frets, strict=True) if fret is not None)
+
+
+def _promise(partial: _Partial) -> tuple[int, int]:
+    return partial.inner_mutes + partial.mutes, partial.held
 
 
 class _Search:

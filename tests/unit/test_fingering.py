@@ -165,6 +165,8 @@ def test_every_chord_has_a_shape_that_can_be_played_and_sounds_nothing_else(name
         heard = {pitch % 12 for pitch in sounding(shape, neck)}
         assert fingering_of(shape.frets) == shape.fingering
         assert shape.fingering.count <= 4
+        alone = [finger for finger in shape.fingering.fingers if finger > (1 if shape.fingering.barre else 0)]
+        assert len(set(alone)) == len(alone), "a finger that is no barre holds one string"
         assert not held or max(held) - min(held) < (4 if min(held) < 5 else 5), chord
         assert len(sounding(shape, neck)) >= 3
         assert heard <= set(chord.pitch_classes), chord

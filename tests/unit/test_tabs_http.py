@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from functools import cache
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
-from functions.http import errors
+from core.bootstrap import build, memory_storage
+from core.settings import Settings
+from functions.http.app import create_app
 from functions.http.tabs import router
 
 PROGRESSION = ["C", "G", "Am", "F"]
@@ -33,13 +36,17 @@ E|-----------------|-3---3-----------|-----------------|-1---1-----------|
 """
 
 
-def post(path: str, body: Any, **headers: str) -> httpx.Response:
-    app = FastAPI()
-    errors.install(app)
-    app.include_router(router)
+@cache
+def app() -> FastAPI:
+    services = build(Settings.read({}), memory_storage())
+    made = create_app(lambda: services)
+    made.include_router(router)
+    return made
 
+
+def post(path: str, body: Any, **headers: str) -> httpx.Response:
     async def send() -> httpx.Response:
-        transport = httpx.ASGITransport(app)
+        transport = httpx.ASGITransport(app())
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             return await client.post(path, json=body, headers=headers)
 
@@ -233,3 +240,11 @@ def test_five_hundred_chords_are_five_hundred_bars() -> None:
 
 def test_the_same_request_gets_the_same_answer() -> None:
     assert tabs(level="any").content == tabs(level="any").content
+
+
+def test_the_documentation_shows_both_addresses_with_examples() -> None:
+    described = app().openapi()
+    assert {"/tabs", "/v1/theory/tabs"} <= set(described["paths"])
+    schemas = described["components"]["schemas"]
+    assert schemas["SimpleTabsRequest"]["example"] == {"chords": PROGRESSION}
+    assert schemas["TabRequest"]["properties"]["chords"]["maxItems"] == 500
