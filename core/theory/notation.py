@@ -35,6 +35,7 @@ _INVERSIONS = {"64": ("", 2), "65": ("7", 1), "43": ("7", 2), "42": ("7", 3)}
 _DIMINISHED = {"°": "dim", "o": "dim", "dim": "dim", "°7": "dim7", "o7": "dim7", "dim7": "dim7"} | dict.fromkeys(
     ("ø", "ø7", "m7b5", "-7b5", "7b5"), "m7b5"
 )
+_ROOTS = tuple("ABCDEFG")
 _NEEDS_KEY = "numbers and numerals need a key: send one, such as C or F#m"
 _EXPECTED = (
     "expected a chord symbol (Am7, D/F#), a Nashville number (1, 2-, 5/7, b7) or a roman numeral (ii, V7, bVII, V/V)"
@@ -76,10 +77,9 @@ def read_chord(entry: str, key: Key | None = None) -> Chord:
         raise ChordError(f"a chord has at most {LONGEST_SYMBOL} characters, this one has {len(entry)}")
     text = entry.strip().translate(_PLAIN_SIGNS)
     if re.match(r"[#b]?[1-7IViv]|N6?$", text) is None:
-        try:
-            return parse_chord(text)
-        except ChordError:
-            raise ChordError(f"{entry!r} is not a chord: {_EXPECTED}") from None
+        if text[:1] in _ROOTS:
+            return parse_chord(text)  # whose error says what a symbol is made of
+        raise ChordError(f"{entry!r} is not a chord: {_EXPECTED}")
     if key is None:
         raise ChordError(f"{entry!r}: {_NEEDS_KEY}")
     try:

@@ -62,6 +62,11 @@ def test_every_wrong_entry_is_named_with_what_was_expected() -> None:
     assert all("expected a chord symbol" in detail for _, detail in refusal.value.faults)
 
 
+def test_a_symbol_with_a_wrong_quality_is_told_which_there_are() -> None:
+    with pytest.raises(ChordError, match="then one of maj, m, 5, 6"):
+        read_chord("Cmaj77")
+
+
 @pytest.mark.parametrize("entry", ["V", "2-", "b7", "N6"])
 def test_numbers_and_numerals_without_a_key_ask_for_one(entry: str) -> None:
     with pytest.raises(ChordError, match="need a key"):
