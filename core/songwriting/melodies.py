@@ -1,8 +1,7 @@
 """Hints for a melody that suits a section.
 
-A phrase mostly rises and falls again (Huron 1996, *The melodic arch in Western folksongs*), and choruses lie higher
-than the rest (van Balen, Burgoyne, Wiering and Veltkamp 2013, *An analysis of chorus features in popular song*, ISMIR).
-How high, and which degrees to lean on, are estimates of our own.
+A phrase mostly rises and falls again (Huron 1996, *The melodic arch in Western folksongs*). That a chorus lies higher
+than its verse, how high each is, and which notes to lean on, are estimates of our own.
 """
 
 from __future__ import annotations
