@@ -102,23 +102,27 @@ class _Search:
 
     def grown(self, partial: _Partial, index: int) -> Iterator[_Partial]:
         """The partial with one string more, in every way that breaks no rule."""
-        frets, missing, sounding, held, above, mutes, inner_mutes, barre = partial
-        left = self._strings - index - 1
-        enough = self._lacking + left
-        if missing.bit_count() <= enough and sounding + left >= FEWEST_SOUNDING and mutes < _MOST_TREBLE_MUTES:
-            yield _Partial((*frets, None), missing, sounding, held, above, mutes + (sounding > 0), inner_mutes, barre)
-        inner_mutes += mutes
-        if inner_mutes > _MOST_INNER_MUTES:
+        strings_left = self._strings - index - 1
+        if partial.missing.bit_count() <= self._lacking + strings_left and self._may_mute(partial, strings_left):
+            mutes = partial.mutes + (partial.sounding > 0)
+            yield partial._replace(frets=(*partial.frets, None), mutes=mutes)
+        if partial.inner_mutes + partial.mutes > _MOST_INNER_MUTES:
             return
-        for fret, unheard in (self._choices if sounding else self._first)[index]:
-            still = missing & unheard
-            if still.bit_count() > enough:
-                continue
-            flat = barre and not mutes
-            if fret == 0:
-                flat = None if barre is None else False
-            elif fret == self._position and barre is None:
-                flat = True
-            now_held, now_above = held + (fret > 0), above + (fret > self._position)
-            if now_above < MOST_FINGERS and (now_held <= MOST_FINGERS or flat):
-                yield _Partial((*frets, fret), still, sounding + 1, now_held, now_above, 0, inner_mutes, flat)
+        for fret, unheard in (self._choices if partial.sounding else self._first)[index]:
+            missing = partial.missing & unheard
+            if missing.bit_count() <= self._lacking + strings_left:
+                yield from self._sounding(partial, fret, missing)
+
+    def _may_mute(self, partial: _Partial, strings_left: int) -> bool:
+        return partial.sounding + strings_left >= FEWEST_SOUNDING and partial.mutes < _MOST_TREBLE_MUTES
+
+    def _sounding(self, partial: _Partial, fret: int, missing: int) -> Iterator[_Partial]:
+        """The partial with a string that sounds, if there are fingers enough."""
+        frets, _, sounding, held, above, mutes, inner_mutes, barre = partial
+        held, above = held + (fret > 0), above + (fret > self._position)
+        if barre is None:
+            barre = True if fret and fret == self._position else None
+        elif mutes or fret == 0:
+            barre = False
+        if above < MOST_FINGERS and (held <= MOST_FINGERS or barre):
+            yield _Partial((*frets, fret), missing, sounding + 1, held, above, 0, inner_mutes + mutes, barre)
