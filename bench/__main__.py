@@ -1,4 +1,7 @@
-"""``python -m bench`` measures everything and writes ``bench.md``; with names of sections it measures those."""
+"""``python -m bench`` measures everything and writes ``bench.md``; with names of sections it measures those.
+
+With ``--write`` these take the place of the ones in ``bench.md`` that are of another day.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,12 @@ import importlib
 import importlib.metadata
 import os
 import platform
+import re
 import signal
 import subprocess
 import sys
 import traceback
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,16 +48,32 @@ _PACKAGES = (
 def main() -> int:
     """The exit status: 1 if a section could not be measured. A missed goal is a result, not an error."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of the `with` blocks, which end the processes
-    names = parser().parse_args().sections
+    arguments = parser().parse_args()
+    names = arguments.sections
     measured = [measure(name) for name in names or SECTIONS]
     sections = [section for section in measured if section]
     if len(sections) < len(measured):
         print("not everything could be measured; bench.md is as it was", file=sys.stderr)
         return 1
     if not names:
-        (PROJECT / "bench.md").write_text("\n".join([header(), *(section.markdown() for section in sections)]))
-        print("wrote bench.md", file=sys.stderr)
+        write("\n".join([header(), *(section.markdown() for section in sections)]))
+    elif arguments.write:
+        write(with_sections((PROJECT / "bench.md").read_text(), sections))
     return 0
+
+
+def write(report: str) -> None:
+    """Write ``bench.md``."""
+    (PROJECT / "bench.md").write_text(report)
+    print("wrote bench.md", file=sys.stderr)
+
+
+def with_sections(report: str, sections: Sequence[Section]) -> str:
+    """The report with these sections in the place of those of the same titles; new ones at its end."""
+    head, *parts = re.split(r"^(?=## )", report, flags=re.MULTILINE)
+    known = {part.partition("\n")[0]: part.rstrip() + "\n" for part in parts}
+    known |= {f"## {section.title}": section.markdown() for section in sections}
+    return "\n".join([head.rstrip() + "\n", *known.values()])
 
 
 def parser() -> argparse.ArgumentParser:
@@ -65,6 +86,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("sections", nargs="*", metavar="SECTION", type=section_name, help="print these alone")
+    top.add_argument("--write", action="store_true", help="and put them into bench.md, in the place of older ones")
     return top
 
 

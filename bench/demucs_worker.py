@@ -19,6 +19,7 @@ from typing import Any
 import soundfile
 
 from bench.demucs_inputs import RELEASED, SAMPLE_RATE, SMALL, FileMixture, LongMixture, reply
+from bench.memory import peak_bytes
 from core.engines.checkpoints import CheckpointStore
 from core.engines.demucs.engine import DemucsEngine
 from core.engines.warm import WarmModels
@@ -78,12 +79,6 @@ def separate_long_with_demucs(models: Path, seconds: float) -> None:
 
     waveform = torch.from_numpy(np.concatenate(list(LongMixture(seconds).blocks()), axis=1))
     Separator(SMALL, models, "cpu", shifts=0).separate_tensor(waveform)
-
-
-def peak_bytes() -> int:
-    """The most memory that this process has held. ``getrusage`` would count what its parent held when it started it."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 
 
 if __name__ == "__main__":

@@ -56,10 +56,11 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 TYPICAL = ("gate", "highpass", "equalizer, 3 bands", "compressor", "delay", "reverb, 2 s", "limiter")
 _MEMORY_PROGRAM = """
-import resource, sys
+import sys
+from bench.memory import peak_bytes
 from bench.effects import whole_job
 whole_job(float(sys.argv[1]))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(peak_bytes())
 """
 
 
@@ -161,7 +162,7 @@ def cpu_seconds(work: Callable[[], object]) -> float:
 def peak_mib(duration_seconds: float) -> float:
     """The most memory that a fresh process held for a whole job, interpreter and codecs included."""
     command = [sys.executable, "-c", _MEMORY_PROGRAM, str(duration_seconds)]
-    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) / 1024
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) / 2**20
 
 
 def measure() -> Section:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from bench.memory import peak_bytes
 from bench.processes import PROJECT
 from bench.report import Goal, Section, Table
 from core.engines.musicgen.audiocraft_models import language_model, load
@@ -135,14 +136,8 @@ def _cost(stage: str, work: Any) -> tuple[Any, dict[str, float]]:
     return result, {
         f"{stage}cpu_seconds": time.process_time() - cpu,
         f"{stage}wall_seconds": time.perf_counter() - wall,
-        f"{stage}peak_gib": _peak_gib(),
+        f"{stage}peak_gib": peak_bytes() / 2**30,
     }
-
-
-def _peak_gib() -> float:
-    """The most that was resident, mapped files included; a child's ``getrusage`` would begin with its parent's."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**20
 
 
 def _tensors(part: Any) -> Iterator[torch.Tensor]:

@@ -27,10 +27,11 @@ BLOCK_FRAMES = 65536
 SLOWEST = 60.0
 MEMORY_GROWTH = 1.05
 _MEMORY_PROGRAM = """
-import resource, sys
+import sys
+from bench.memory import peak_bytes
 from bench.spectral import LoopedMixture, separate
 separate(LoopedMixture(int(sys.argv[1]), float(sys.argv[2])))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(peak_bytes())
 """
 
 
@@ -81,7 +82,7 @@ def seconds_per_cpu_second(channels: int) -> float:
 def peak_mib(channels: int, duration_seconds: float) -> float:
     """The most memory that a fresh process held while it separated, interpreter, numpy and the loop included."""
     command = [sys.executable, "-c", _MEMORY_PROGRAM, str(channels), str(duration_seconds)]
-    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) / 1024
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) / 2**20
 
 
 def measure() -> Section:

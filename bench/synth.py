@@ -19,10 +19,11 @@ REPEATS = 5
 SLOWEST = 300.0
 MEMORY_GROWTH = 1.1
 _MEMORY_PROGRAM = """
-import resource, sys
+import sys
+from bench.memory import peak_bytes
 from bench.synth import deliver, request_for
 deliver(request_for(sys.argv[1], "rock", float(sys.argv[2])))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(peak_bytes())
 """
 
 
@@ -66,7 +67,7 @@ def slowest_style(work: Callable[[StemRequest], int], stem_type: str) -> float:
 def peak_mib(stem_type: str, duration_seconds: float) -> float:
     """The most memory a fresh process held while it delivered a stem, interpreter and numpy included."""
     command = [sys.executable, "-c", _MEMORY_PROGRAM, stem_type, str(duration_seconds)]
-    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) / 1024
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) / 2**20
 
 
 def measure() -> Section:
