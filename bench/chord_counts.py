@@ -76,7 +76,7 @@ def styles_of(pop: Path, jazz: Path, folk: Path) -> dict[Style, list[Song]]:
         "rock": list(_humdrum(pop / "RollingStone/Data", "*.hum")),
         "jazz": tunes,
         "blues": [tune for tune in tunes if tune.twelve_bars],
-        "folk": list(_abc(folk / "ABC_cleaned")),
+        "folk": list(_abc(folk / "ABC_original")),
     }
 
 

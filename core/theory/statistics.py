@@ -11,8 +11,7 @@ rock    200 of Rolling Stone magazine's 500 greatest songs: de Clercq and Temper
 jazz    2,612 lead sheets: Bunks, Dixon, Weyde and Di Giorgi (2023), *Modeling harmonic similarity for jazz using
         co-occurrence vectors and the membrane area* (ISMIR); those whose key the first or last chords confirm
 blues   of the same those of twelve or twenty-four bars with I in the first and IV in the fifth of each twelve
-folk    the Nottingham Music Database, some 1,000 tunes with chords collected by E. Foxley, in the cleaned edition of
-        the nottingham-dataset
+folk    the Nottingham Music Database: some 1,000 tunes with chords, collected by E. Foxley
 ======  ==========================================================================================================
 
 CoCoPops: Arthur and Condit-Schultz (2023), *The Coordinated Corpus of Popular Musics* (ISMIR). ``bench.chord_counts``
