@@ -56,7 +56,9 @@ def create_simple_tabs(body: SimpleTabsRequest) -> Any:
 @router.post("/v1/theory/tabs", response_model=TabAnswer, dependencies=[Depends(require_json)])
 def create_tabs(
     body: TabRequest,
-    accept: Annotated[str, Header(description="The format's own media type asks for the bare tab")] = "*/*",
+    accept: Annotated[
+        str, Header(description="The format's own media type in the first place asks for the bare tab")
+    ] = "*/*",
 ) -> Any:
     """How to hold and play chords: shapes that lie close together, and a tab of a pattern in the format asked for.
 
@@ -64,7 +66,7 @@ def create_tabs(
     """
     tab = make_tab(body)
     result = written(tab, body)
-    if accept.partition(";")[0].strip().lower() == result.media_type:
+    if accept.replace(",", ";").partition(";")[0].strip().lower() == result.media_type:
         return Response(result.content, media_type=result.media_type)
     content = result.content
     return TabAnswer(

@@ -127,6 +127,10 @@ def test_the_media_type_itself_gets_the_bare_tab() -> None:
     bare = post("/v1/theory/tabs", {"chords": PROGRESSION}, accept="text/plain")
     assert bare.headers["content-type"].startswith("text/plain")
     assert bare.text == tabs().json()["tab"]
+    listed = post("/v1/theory/tabs", {"chords": PROGRESSION}, accept="text/plain, */*;q=0.1")
+    assert listed.text == bare.text
+    browser = post("/v1/theory/tabs", {"chords": PROGRESSION}, accept="application/json, text/plain, */*")
+    assert browser.json() == tabs().json()
 
 
 @pytest.mark.parametrize("path", ["/tabs", "/v1/theory/tabs"])
