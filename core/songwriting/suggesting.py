@@ -11,12 +11,12 @@ from core.songwriting.drawing import draw_progression
 from core.songwriting.moods import MOODS, MoodName
 from core.songwriting.request import SuggestionRequest
 from core.theory.chords import Chord
-from core.theory.harmony import roman
+from core.theory.harmony import Function, roman
 from core.theory.keys import Key, Mode, key_on, parse_key
 from core.theory.notation import ProgressionError, parse_progression
 from core.theory.statistics import Style
 from core.theory.suggestions import Suggestions, suggest
-from core.theory.transposition import best_capo, simplified
+from core.theory.transposition import Capo, best_capo, simplified
 
 _MOST_FAULTS = 50
 _PROGRESSIONS = 3
@@ -128,19 +128,13 @@ def _progressions(request: SuggestionRequest, mood: MoodName, key: Key) -> list[
 
 
 def _view(found: Suggestions, chords: list[Chord], style: Style) -> SuggestionsView:
-    capo = best_capo(chords) if chords else None
     return SuggestionsView(
-        key=_key_view(found.key, found.confidence),
-        key_alternatives=[_key_view(each.key, each.confidence) for each in found.alternatives],
+        key=key_view(found.key, found.confidence),
+        key_alternatives=[key_view(each.key, each.confidence) for each in found.alternatives],
         style=style,
         form="12-bar blues" if found.form else "",
-        chords=[
-            ChordView(
-                chord=chord.symbol, roman=function.roman, function=function.role, simpler=simplified(chord).symbol
-            )
-            for chord, function in zip(chords, found.functions, strict=True)
-        ],
-        capo=CapoView(fret=capo.fret, shapes=list(capo.shapes), open_chords=capo.open_chords) if capo else None,
+        chords=[chord_view(chord, function) for chord, function in zip(chords, found.functions, strict=True)],
+        capo=capo_view(best_capo(chords)) if chords else None,
         suggestions=[
             SuggestionView(
                 chord=each.chord.symbol, roman=each.function.roman, function=each.function.role,
@@ -152,5 +146,16 @@ def _view(found: Suggestions, chords: list[Chord], style: Style) -> SuggestionsV
     )  # fmt: skip
 
 
-def _key_view(key: Key, confidence: float) -> KeyView:
+def chord_view(chord: Chord, function: Function) -> ChordView:
+    """A chord and what it does."""
+    return ChordView(chord=chord.symbol, roman=function.roman, function=function.role, simpler=simplified(chord).symbol)
+
+
+def capo_view(capo: Capo) -> CapoView:
+    """Where the capo goes."""
+    return CapoView(fret=capo.fret, shapes=list(capo.shapes), open_chords=capo.open_chords)
+
+
+def key_view(key: Key, confidence: float) -> KeyView:
+    """A key and how sure it is."""
     return KeyView(name=key.name, tonic=key.tonic, mode=key.mode, confidence=round(confidence, _DIGITS))

@@ -14,7 +14,7 @@ from core.songwriting.moods import MoodName
 from core.songwriting.request import SongRequest
 from core.songwriting.song import BEATS_A_BAR, Section, Song, write_song
 from core.songwriting.steps import section_reason, steps_of
-from core.songwriting.suggesting import CapoView
+from core.songwriting.suggesting import CapoView, capo_view
 from core.songwriting.themes import images_of, rhymes_of, syllables, title_rhythm
 from core.theory.harmony import roman
 from core.theory.keys import Mode
@@ -167,7 +167,7 @@ def song_view(song: Song) -> SongView:
         form=list(song.form),
         sections=[_section_view(section, song) for section in song.sections],
         chords=[chord.symbol for chord in song.chords],
-        capo=CapoView(fret=song.capo.fret, shapes=list(song.capo.shapes), open_chords=song.capo.open_chords),
+        capo=capo_view(song.capo),
         hook=HookView(
             title=theme.title,
             syllables=sum(syllables(word) for word in theme.title.split()),

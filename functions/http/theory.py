@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends
 
-from core.songwriting import suggesting
+from core.songwriting import changing, suggesting
+from core.songwriting.changing import ChordsRequest, ChordsView
 from core.songwriting.request import SongRequest, SuggestionRequest
 from core.songwriting.suggesting import SuggestionsView
 from core.songwriting.view import SongView, song_for, song_view
@@ -20,6 +21,12 @@ def suggest_chords(body: SuggestionRequest) -> SuggestionsView:
     The same body gives the same answer.
     """
     return suggesting.answer(body)
+
+
+@router.post("/chords", dependencies=[Depends(require_json)])
+def change_chords(body: ChordsRequest) -> ChordsView:
+    """Read chords in any notation, move them to another pitch or key, make them simpler, and find the best capo."""
+    return changing.answer(body)
 
 
 @router.post("/songs", dependencies=[Depends(require_json)])

@@ -123,6 +123,46 @@ def test_no_answer_names_more_than_fifty_wrong_chords(app: FastAPI) -> None:
     assert found["/chords"] == "and 450 more are no chords"
 
 
+# Moving and simplifying
+
+
+@pytest.mark.parametrize(
+    ("body", "chords", "key"),
+    [
+        ({"chords": "I V/7 vi7 IV", "key": "Bb"}, "Bb F/A Gm7 Eb", "Bb major"),
+        ({"chords": "C G Am F", "semitones": 3}, "Eb Bb Cm Ab", "Eb major"),
+        ({"chords": "C E7 Am Fm", "key": "C", "to_key": "A♭"}, "Ab C7 Fm Dbm", "Ab major"),
+        ({"chords": "Cmaj9 G13 Am7/G", "key": "C", "tones": 4}, "Cmaj7 G7 Am7", "C major"),
+        ({"chords": "Cmaj9 G13 Am7/G", "key": "C", "tones": 3, "semitones": -1}, "B F# G#m", "B major"),
+    ],
+)
+def test_chords_are_moved_and_made_simpler(app: FastAPI, body: dict[str, Any], chords: str, key: str) -> None:
+    answer = call(app, "POST", "/v1/theory/chords", json=body)
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert " ".join(each["chord"] for each in found["chords"]) == chords
+    assert found["key"]["name"] == key
+    assert len(found["capo"]["shapes"]) == len(found["chords"])
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "detail"),
+    [
+        ({"chords": []}, "/chords", "at least one"),
+        ({}, "/chords", "is required"),
+        ({"chords": ["C", "X"]}, "/chords/1", "expected a chord symbol"),
+        ({"chords": ["C"], "semitones": 25}, "/semitones", "-24 to 24"),
+        ({"chords": ["C"], "semitones": 1, "to_key": "D"}, "", "send one of them"),
+        ({"chords": ["C"], "key": "C", "to_key": "Am"}, "/to_key", "must be a major key"),
+        ({"chords": ["C"], "tones": 5}, "/tones", "3 or 4"),
+    ],
+)
+def test_a_change_that_does_not_fit_is_pointed_at(
+    app: FastAPI, body: dict[str, Any], pointer: str, detail: str
+) -> None:
+    assert detail in errors(call(app, "POST", "/v1/theory/chords", json=body))[pointer]
+
+
 # Songs
 
 
