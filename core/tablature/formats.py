@@ -36,6 +36,8 @@ _WRITERS: dict[TabFormat, tuple[str, Callable[[Tab, TabRequest], str | bytes]]] 
 }
 """Each with its media type; that of alphaTex is registered nowhere."""
 
+MEDIA_TYPES = tuple(media_type for media_type, _ in _WRITERS.values())
+
 
 def written(tab: Tab, request: TabRequest) -> Written:
     """The tab in the format that the request asks for."""

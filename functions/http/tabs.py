@@ -8,13 +8,17 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Response
 from pydantic import BaseModel, Field
 
-from core.tablature.formats import written
+from core.tablature.formats import MEDIA_TYPES, written
 from core.tablature.request import SimpleTabsRequest, TabFormat, TabRequest
 from core.tablature.tabs import make_tab
 from core.tablature.view import ShapeView, shape_views
 from functions.http.dependencies import require_json
 
 router = APIRouter(tags=["theory"])
+
+_BARE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {media_type: {"schema": {"type": "string"}} for media_type in MEDIA_TYPES}}
+}
 
 
 class SimpleTabs(BaseModel):
@@ -53,7 +57,7 @@ def create_simple_tabs(body: SimpleTabsRequest) -> Any:
     )
 
 
-@router.post("/v1/theory/tabs", response_model=TabAnswer, dependencies=[Depends(require_json)])
+@router.post("/v1/theory/tabs", response_model=TabAnswer, responses=_BARE, dependencies=[Depends(require_json)])
 def create_tabs(
     body: TabRequest,
     accept: Annotated[

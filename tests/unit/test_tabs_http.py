@@ -252,3 +252,5 @@ def test_the_documentation_shows_both_addresses_with_examples() -> None:
     schemas = described["components"]["schemas"]
     assert schemas["SimpleTabsRequest"]["example"] == {"chords": PROGRESSION}
     assert schemas["TabRequest"]["properties"]["chords"]["maxItems"] == 500
+    answers = described["paths"]["/v1/theory/tabs"]["post"]["responses"]["200"]["content"]
+    assert {"application/json", "text/plain", "audio/midi", "image/svg+xml"} <= set(answers)
