@@ -15,11 +15,25 @@ from core import __version__
 from core.bootstrap import Services
 from core.settings import Settings
 from functions.http import dead_letters as dead_letters_routes
-from functions.http import effects, errors, generations, jobs, metrics, separations, sounds, system, uploads, webhooks
+from functions.http import (
+    effects,
+    errors,
+    generations,
+    jobs,
+    metrics,
+    separations,
+    sounds,
+    system,
+    tabs,
+    theory,
+    uploads,
+    webhooks,
+)
 from functions.http.body_limit import BodyLimit
 from functions.http.dependencies import require_key
 from functions.http.forms import is_multipart
 from functions.http.seeds import generation as seed_generation
+from functions.http.seeds import instructions as seed_instructions
 from functions.http.seeds import separation as seed_separation
 
 _DESCRIPTION = """
@@ -32,8 +46,8 @@ Every error is an RFC 9457 problem with a stable `type`, a `detail`, a `next_ste
 
 
 _ROUTERS = (
-    generations, separations, sounds, effects, uploads, jobs, dead_letters_routes, webhooks, system, metrics,
-    seed_generation, seed_separation,
+    generations, separations, sounds, effects, theory, tabs, uploads, jobs, dead_letters_routes, webhooks, system,
+    metrics, seed_generation, seed_separation, seed_instructions,
 )  # fmt: skip
 _TAKE_FILES = frozenset({"/v1/generations", "/v1/separations", "/v1/effects", "/api/jobs"})
 

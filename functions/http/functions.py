@@ -24,10 +24,13 @@ ROUTES = {
     "readyz": "readyz",
     "seed_generate": "generate",
     "seed_health": "health",
+    "seed_instructions": "instructions",
     "seed_separation_health": "api/health",
     "seed_separation_jobs": "api/jobs/{*rest}",
     "separations_api": "v1/separations",
     "sounds_api": "v1/sounds/{*rest}",
+    "seed_tabs": "tabs",
+    "theory_api": "v1/theory/{*rest}",
     "uploads_api": "v1/uploads/{*rest}",
     "webhooks_api": "v1/webhooks/{*rest}",
 }
