@@ -14,7 +14,6 @@ from fastapi import FastAPI
 from core.bootstrap import build, memory_storage
 from core.settings import Settings
 from functions.http.app import create_app
-from functions.http.tabs import router
 
 PROGRESSION = ["C", "G", "Am", "F"]
 GUITAR_TAB = """\
@@ -39,9 +38,7 @@ E|-----------------|-3---3-----------|-----------------|-1---1-----------|
 @cache
 def app() -> FastAPI:
     services = build(Settings.read({}), memory_storage())
-    made = create_app(lambda: services)
-    made.include_router(router)
-    return made
+    return create_app(lambda: services)
 
 
 def post(path: str, body: Any, **headers: str) -> httpx.Response:
