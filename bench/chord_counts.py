@@ -3,7 +3,8 @@
 ``python -m bench.chord_counts CoCoPops Jazz-Chord-Progressions-Corpus nottingham-dataset`` reads three checked-out
 repositories; ``core/theory/statistics.py`` says whose work they are. Only counts are kept: no song can be told from
 them. A chord counts as a degree, in semitones above the tonic, and a family: ``M`` major, ``D`` dominant seventh (in
-jazz alone; elsewhere it counts as major), ``m`` minor, ``h`` half diminished (in jazz alone), ``o`` diminished.
+jazz alone; elsewhere it counts as major, and what
+follows one with a seventh is counted once more), ``m`` minor, ``h`` half diminished (in jazz alone), ``o`` diminished.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from core.theory.keys import Mode
@@ -55,6 +57,7 @@ class Counts:
     starts: Counter[str] = field(default_factory=Counter)
     pairs: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     triples: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    sevenths: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     shapes: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     bars: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
@@ -94,27 +97,35 @@ def count_style(songs: Iterable[Song], style: Style) -> dict[Mode, dict[str, obj
     return {mode: _kept(counts) for mode, counts in modes.items()}
 
 
-def _count(counts: Counts, song: Song, style: str) -> None:
+def _count(counts: Counts, song: Song, style: Style) -> None:
     counts.songs += 1
     first = True
     for section in song.sections:
-        row: list[str] = []
+        row: list[tuple[str, bool]] = []
         for index, bar in enumerate(section):
             states = [state for chord in bar if (state := _state(chord, song.tonic, style, counts))]
             if states and style == "blues":
-                counts.bars[str(index % 12)][states[0]] += 1
+                counts.bars[str(index % 12)][states[0][0]] += 1
             row += states
-        changes = [state for index, state in enumerate(row) if index == 0 or state != row[index - 1]]
+        # of a chord that is repeated the last decides whether it has a seventh
+        changes = [one for one, other in pairwise([*row, ("", False)]) if one[0] != other[0]]
         if changes and first:
-            counts.starts[changes[0]] += 1
+            counts.starts[changes[0][0]] += 1
             first = False
-        for index in range(1, len(changes)):
-            counts.pairs[changes[index - 1]][changes[index]] += 1
-            if index > 1:
-                counts.triples[f"{changes[index - 2]} {changes[index - 1]}"][changes[index]] += 1
+        _count_changes(counts, changes)
 
 
-def _state(chord: tuple[int, str], tonic: int, style: str, counts: Counts) -> str | None:
+def _count_changes(counts: Counts, changes: list[tuple[str, bool]]) -> None:
+    for index, ((last, seventh), (state, _)) in enumerate(pairwise(changes)):
+        counts.pairs[last][state] += 1
+        if seventh:
+            counts.sevenths[last][state] += 1
+        if index:
+            counts.triples[f"{changes[index - 1][0]} {last}"][state] += 1
+
+
+def _state(chord: tuple[int, str], tonic: int, style: Style, counts: Counts) -> tuple[str, bool] | None:
+    """The state, and whether it has a dominant's seventh that the state does not tell."""
     root, written = chord
     family = family_of(written)
     if family is None:
@@ -122,7 +133,7 @@ def _state(chord: tuple[int, str], tonic: int, style: str, counts: Counts) -> st
     plain = family if style == "jazz" else {"D": "M", "h": "o"}.get(family, family)
     state = f"{(root - tonic) % 12}{plain}"
     counts.shapes[state][_shape(written, family)] += 1
-    return state
+    return state, family == "D" != plain
 
 
 def family_of(written: str) -> str | None:
@@ -159,6 +170,7 @@ def _kept(counts: Counts) -> dict[str, object]:
         "starts": _rows(counts.starts, _LEAST_PAIR),
         "pairs": {key: row for key, row in pairs.items() if row},
         "triples": {key: row for key, row in triples.items() if row},
+        "sevenths": {key: rows for key, row in counts.sevenths.items() if (rows := _rows(row, _LEAST_PAIR))},
         "shapes": {key: row.most_common(1)[0][0] for key, row in counts.shapes.items() if sum(row.values()) > 4},
         "bars": {key: _rows(row, 5) for key, row in counts.bars.items()},
     }

@@ -17,7 +17,7 @@ from bench.chord_counts import Song, count_style, family_of, styles_of
 from core.theory.chords import Chord, parse_chord
 from core.theory.key_finding import find_keys
 from core.theory.keys import Key, Mode, key_on
-from core.theory.statistics import STYLES, ChordModel, Style, state_of
+from core.theory.statistics import STYLES, ChordModel, Style, is_dominant_seventh, state_of
 from core.theory.suggestions import next_chances
 
 _FOLDS = 5
@@ -56,9 +56,11 @@ def _line(style: Style, songs: list[Song]) -> str:
 
 
 def _ranks(chords: list[Chord], key: Key, style: Style) -> Iterator[int]:
-    states = [state for state, _ in groupby(state_of(chord, key, style) for chord in chords)]
+    runs = [(state, list(run)) for state, run in groupby(chords, lambda chord: state_of(chord, key, style))]
+    states = [state for state, _ in runs]
     for index in range(1, len(states)):
-        chances, _ = next_chances(states[:index], key, style)
+        seventh = is_dominant_seventh(runs[index - 1][1][-1])
+        chances, _ = next_chances(states[:index], key, style, seventh=seventh)
         yield sum(chance > chances[states[index]] for chance in chances.values())
 
 

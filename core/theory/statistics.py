@@ -53,6 +53,7 @@ class ChordModel:
         """Songs, and parts of songs in a key of their own."""
         self._pairs: Mapping[str, Mapping[str, int]] = counts["pairs"]
         self._triples: Mapping[str, Mapping[str, int]] = counts["triples"]
+        self._sevenths: Mapping[str, Mapping[str, int]] = counts["sevenths"]
         self._shapes: Mapping[str, str] = counts["shapes"]
         self._bars: Mapping[str, Mapping[str, int]] = counts["bars"]
         self._states = [f"{degree}{family}" for degree in range(12) for family in families]
@@ -75,11 +76,15 @@ class ChordModel:
         """Of a song's first chord."""
         return self._starts
 
-    def after(self, state: str, before: str | None = None) -> Distribution:
-        """Of the chord after ``before`` and ``state``, or after ``state`` alone; itself has none, being no change."""
+    def after(self, state: str, before: str | None = None, *, seventh: bool = False) -> Distribution:
+        """Of the chord after ``before`` and ``state``, or after ``state`` alone; itself has none, being no change.
+
+        ``seventh`` says that the last chord is a dominant seventh where the state alone does not: G7 is no G.
+        """
         shorter = self._after_one.get(state, self._frequencies)
-        longer = self._triples.get(f"{before} {state}", {})
-        chances = dict(_smoothed(longer, shorter))
+        chances = dict(_smoothed(self._triples.get(f"{before} {state}", {}), shorter))
+        if seventh:
+            chances = dict(_smoothed(self._sevenths.get(state, {}), chances))
         chances[state] = 0.0
         return normalised(chances)
 
@@ -114,6 +119,11 @@ def chord_model(style: Style, mode: Mode) -> ChordModel:
 def state_of(chord: Chord, key: Key, style: Style) -> str:
     """The state a chord counts as."""
     return f"{(chord.root - key.pitch_class) % 12}{_family(chord, style)}"
+
+
+def is_dominant_seventh(chord: Chord) -> bool:
+    """Whether it has a major third and a minor seventh."""
+    return {4, 10} <= set(chord.intervals)
 
 
 @cache

@@ -20,7 +20,15 @@ from core.theory.harmony import Function, function_of
 from core.theory.key_finding import FoundKey, find_keys
 from core.theory.keys import Key
 from core.theory.reasons import reason
-from core.theory.statistics import ChordModel, Distribution, Style, chord_model, normalised, state_of
+from core.theory.statistics import (
+    ChordModel,
+    Distribution,
+    Style,
+    chord_model,
+    is_dominant_seventh,
+    normalised,
+    state_of,
+)
 
 _FORM_SHARE = 0.8
 _REPEAT_SHARE = 0.8
@@ -75,7 +83,8 @@ def suggest(chords: Sequence[Chord], style: Style, key: Key | None = None, limit
     found = find_keys(chords, style) if chords and key is None else [FoundKey(key or Key("C"), 1.0)]
     home = found[0].key
     functions = tuple(function_of(chord, home, blues=style == "blues") for chord in chords)
-    chances, form = next_chances([state_of(chord, home, style) for chord in chords], home, style)
+    states = [state_of(chord, home, style) for chord in chords]
+    chances, form = next_chances(states, home, style, seventh=bool(chords) and is_dominant_seventh(chords[-1]))
     ranked = sorted(chances.items(), key=lambda item: (-item[1], item[0]))[:limit]
     model = chord_model(style, home.mode)
     suggestions = tuple(
@@ -86,17 +95,19 @@ def suggest(chords: Sequence[Chord], style: Style, key: Key | None = None, limit
 
 
 def next_chances(
-    states: Sequence[str], key: Key, style: Style, *, in_form: bool = False, loops: bool = True
+    states: Sequence[str], key: Key, style: Style, *, seventh: bool = False, in_form: bool = False, loops: bool = True
 ) -> tuple[dict[str, float], str]:
     """The distribution over the next state, and the form that the states follow, if any.
 
+    ``seventh`` says that the last chord is a dominant seventh, which in most styles its state does not tell.
     A blues' chords are taken for its bars if they fit them so far, and with ``in_form`` in any case, and what
     comes next then fits them, too. Without ``loops``, what was repeated before is not expected to be again.
     """
     model = chord_model(style, key.mode)
     if not states:
         return dict(model.starts), ""
-    chances: Distribution = model.after(states[-1], states[-2] if len(states) > 1 else None)
+    before = states[-2] if len(states) > 1 else None
+    chances: Distribution = model.after(states[-1], before, seventh=seventh)
     if style == "blues" and (in_form or _fits_twelve_bars(states, model)):
         here = model.at_bar(len(states))
         chances = _mixed(chances, here, _FORM_SHARE)

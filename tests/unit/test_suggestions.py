@@ -67,11 +67,20 @@ def test_the_likeliest_chord_is_the_one_that_everybody_expects(
     assert first(chords, style, key) == numeral
 
 
-@pytest.mark.parametrize(("style", "dominant", "target"), [("jazz", "A7", 2), ("folk", "D7", 7), ("jazz", "E7", 9)])
+@pytest.mark.parametrize(
+    ("style", "dominant", "target"), [("jazz", "A7", 2), ("pop", "E7", 9), ("folk", "D7", 7), ("jazz", "E7", 9)]
+)
 def test_a_secondary_dominant_most_often_goes_where_it_leads(style: Style, dominant: str, target: int) -> None:
     ranked = after(f"C {dominant}", style, "C").suggestions
     assert ranked[0].chord.root == target
     assert "arrives" in ranked[0].reason
+
+
+def test_a_seventh_pulls_where_the_plain_chord_hardly_does() -> None:
+    def chance_of_vi(found: Suggestions) -> float:
+        return next(each.probability for each in found.suggestions if each.function.roman == "vi")
+
+    assert chance_of_vi(after("C E7", key="C")) > chance_of_vi(after("C E", key="C"))
 
 
 def test_a_loop_that_was_heard_is_expected_to_go_on() -> None:
