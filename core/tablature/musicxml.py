@@ -6,10 +6,10 @@ import re
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from core.tablature.score import Beat, Score, TabNote
+from core.tablature.spelling import spelled
 from core.tablature.tabs import Tab
 from core.theory.chords import Chord
 from core.theory.neck import Neck
-from core.theory.notes import note_name
 
 _DOCTYPE = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -62,7 +62,7 @@ def musicxml(tab: Tab) -> str:
             _tempo(measure, score)
         _harmony(measure, chord)
         for beat in bar.beats:
-            _beat(measure, beat)
+            _beat(measure, beat, chord)
     indent(root)
     return _DOCTYPE + tostring(root, encoding="unicode") + "\n"
 
@@ -84,7 +84,7 @@ def _attributes(measure: Element, neck: Neck) -> None:
     staff = SubElement(attributes, "staff-details")
     _text(staff, "staff-lines", neck.strings)
     for line, note in enumerate(neck.notes, start=1):
-        _open_string(SubElement(staff, "staff-tuning", line=str(line)), note.strip())
+        _note(SubElement(staff, "staff-tuning", line=str(line)), note.strip(), "tuning-")
     if neck.capo:
         _text(staff, "capo", neck.capo)
 
@@ -118,12 +118,12 @@ def _note_of_symbol(harmony: Element, role: str, letter: str, accidental: str) -
         _text(parent, f"{role}-alter", _ALTER[accidental])
 
 
-def _beat(measure: Element, beat: Beat) -> None:
+def _beat(measure: Element, beat: Beat, chord: Chord) -> None:
     for index, tab_note in enumerate(beat.notes):
         note = SubElement(measure, "note")
         if index:
             SubElement(note, "chord")
-        _pitch(SubElement(note, "pitch"), tab_note.pitch)
+        _note(SubElement(note, "pitch"), spelled(tab_note.pitch, chord))
         _text(note, "duration", beat.eighths)
         _text(note, "voice", 1)
         _text(note, "type", _TYPES[beat.eighths])
@@ -138,18 +138,10 @@ def _technical(note: Element, tab_note: TabNote, stroke_of: Beat | None) -> None
     _text(technical, "fret", tab_note.fret)
 
 
-def _open_string(tuning: Element, note: str) -> None:
-    """Spelled as it was given: E♭ stays E♭."""
-    letter, accidental, octave = note[0].upper(), note[1:].rstrip("-0123456789"), note.lstrip("ABCDEFGabcdefg#♯♭")
-    _text(tuning, "tuning-step", letter)
+def _note(parent: Element, name: str, prefix: str = "") -> None:
+    """A note spelled as its name is: E♭ stays E♭."""
+    letter, accidental, octave = name[0].upper(), name[1:].rstrip("-0123456789"), name.lstrip("ABCDEFGabcdefg#♯♭")
+    _text(parent, f"{prefix}step", letter)
     if accidental:
-        _text(tuning, "tuning-alter", _ALTER[accidental])
-    _text(tuning, "tuning-octave", octave)
-
-
-def _pitch(parent: Element, midi: int) -> None:
-    name = note_name(midi)
-    _text(parent, "step", name[0])
-    if "#" in name:
-        _text(parent, "alter", 1)
-    _text(parent, "octave", midi // 12 - 1)
+        _text(parent, f"{prefix}alter", _ALTER[accidental])
+    _text(parent, f"{prefix}octave", octave)

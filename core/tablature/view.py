@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from core.tablature.spelling import spelled
 from core.tablature.tabs import Tab
 from core.theory.chords import Chord
 from core.theory.neck import Neck
-from core.theory.notes import note_name
 from core.theory.voicings import Shape
 
 
@@ -51,7 +51,7 @@ def shape_views(tab: Tab) -> list[ShapeView]:
 
 def shape_view(chord: Chord, shape: Shape, neck: Neck) -> ShapeView:
     """One shape."""
-    strings = [_string(index, shape, neck) for index in range(neck.strings)]
+    strings = [_string(index, chord, shape, neck) for index in range(neck.strings)]
     barre = shape.fingering.barre
     return ShapeView(
         chord=chord.symbol,
@@ -64,12 +64,12 @@ def shape_view(chord: Chord, shape: Shape, neck: Neck) -> ShapeView:
     )
 
 
-def _string(index: int, shape: Shape, neck: Neck) -> StringView:
+def _string(index: int, chord: Chord, shape: Shape, neck: Neck) -> StringView:
     fret, pitch = shape.frets[index], shape.pitches(neck)[index]
     return StringView(
         string=neck.string_number(index),
         state="muted" if fret is None else "fretted" if fret else "open",
         fret=fret,
         finger=shape.fingering.fingers[index] or None,
-        note=None if pitch is None else note_name(pitch),
+        note=None if pitch is None else spelled(pitch, chord),
     )

@@ -16,7 +16,10 @@ from core.tablature.midi import TICKS_PER_QUARTER, midi_file
 from core.tablature.musicxml import musicxml
 from core.tablature.request import TabRequest
 from core.tablature.score import EIGHTHS_PER_BAR
+from core.tablature.spelling import spelled
 from core.tablature.tabs import Tab, make_tab
+from core.theory.chords import parse_chord
+from core.theory.notes import parse_note
 
 PROGRESSION = ("C", "G/B", "F♯m7b5", "Cadd9", "Eb13")
 PATTERNS = ("strum", "fingerpicking", "bass", "walking_bass")
@@ -25,6 +28,35 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def tab(*chords: str, **fields: Any) -> Tab:
     return make_tab(TabRequest(chords=chords or PROGRESSION, **fields))
+
+
+# Spelling
+
+
+@pytest.mark.parametrize(
+    ("symbol", "notes"),
+    {
+        "Eb": "Eb G Bb",
+        "F#m7b5": "F# A C E",
+        "B7": "B D# F# A",
+        "Bdim7": "B D F Ab",
+        "Caug": "C E G#",
+        "A♭maj9": "Ab C Eb G Bb",
+        "Cm7b5": "C Eb Gb Bb",
+    }.items(),
+)
+def test_chords_are_spelled_in_thirds(symbol: str, notes: str) -> None:
+    chord = parse_chord(symbol)
+    names = [spelled(60 + tone, chord) for tone in chord.pitch_classes]
+    assert [name.rstrip("0123456789") for name in names] == notes.split()
+    assert [parse_note(name) for name in names] == [60 + tone for tone in chord.pitch_classes]
+
+
+def test_the_bass_is_spelled_as_the_slash_says_and_the_rest_likewise() -> None:
+    assert spelled(46, parse_chord("C/Bb")) == "Bb2"
+    assert spelled(46, parse_chord("C/A#")) == "A#2"
+    assert spelled(59, parse_chord("Cb")) == "Cb4", "it is the B below the C of its octave"
+    assert [spelled(61, parse_chord(symbol)) for symbol in ("F", "F7", "G")] == ["C#4", "Db4", "C#4"]
 
 
 # alphaTex
