@@ -32,6 +32,14 @@ _GENERATION_STYLES: Mapping[Style, str] = {"blues": "blues rock", "folk": "folk 
 """The generators have patterns for rock, pop, jazz, electronic and ballad, and look for these words."""
 
 
+class LeanView(BaseModel):
+    """A note to hold over a chord."""
+
+    chord: str
+    degree: int = Field(description="Of the key's scale, 1 to 7")
+    note: str
+
+
 class MelodyView(BaseModel):
     """Hints for a section's melody."""
 
@@ -40,14 +48,6 @@ class MelodyView(BaseModel):
     contour: str
     lean_on: list[LeanView]
     why: str
-
-
-class LeanView(BaseModel):
-    """A note to hold over a chord."""
-
-    chord: str
-    degree: int = Field(description="Of the key's scale, 1 to 7")
-    note: str
 
 
 class LyricsView(BaseModel):
