@@ -33,6 +33,7 @@ SECTIONS = {
     "effects": "how fast each effect is, and the memory of a job of them",
     "sounds": "notes a second through Azurite, made and found in the bank",
     "sounds_search": "how long a search takes among 1,000 to 100,000 sounds",
+    "tabs": "how long fingerings of 200 chords take",
     "transactions": "storage transactions from a POST to its delivered callback",
     "overhead": "an empty job here, with FastAPI's background tasks, and with Celery and Redis",
     "import": "CPU time of a cold start of the http role",

@@ -30,7 +30,9 @@ from core.jobs.planning import JobPlanner
 from core.settings import Settings
 
 SAMPLE_RATE = 44100
-SPEED_SECONDS, SHORT_SECONDS, LONG_SECONDS = 60.0, 60.0, 3600.0
+SPEED_SECONDS, LONG_SECONDS = 60.0, 3600.0
+MEMORY_MINUTES = (1, 20, 60)
+"""Of a source whose buffers are not full, of one that is too long to wait in a file, and of a long one."""
 REPEATS = 3
 SLOWEST = 20.0
 MEMORY_GROWTH = 1.05
@@ -172,7 +174,8 @@ def measure() -> Section:
     costs = {name: cpu_seconds(lambda effect=effect: processed(effect)) for name, effect in KINDS.items()}
     costs["typical chain"] = cpu_seconds(lambda: processed(*(KINDS[name] for name in TYPICAL)))
     costs["the whole job"] = cpu_seconds(lambda: whole_job(SPEED_SECONDS))
-    short, long = peak_mib(SHORT_SECONDS), peak_mib(LONG_SECONDS)
+    memory = {minutes: peak_mib(60.0 * minutes) for minutes in MEMORY_MINUTES}
+    _, settled, long = memory.values()
     return Section(
         "Effects",
         f"{SPEED_SECONDS:g} s of stereo at {SAMPLE_RATE / 1000:g} kHz, CPU time, best of {REPEATS} runs: each effect, "
@@ -184,7 +187,7 @@ def measure() -> Section:
                 ("effect", "x real time", "x decoding"),
                 [[name, f"{SPEED_SECONDS / cost:.0f}", f"{cost / decoding:.1f}"] for name, cost in costs.items()],
             ),
-            Table(("a job of the typical chain", "MiB"), [["1 min", f"{short:.0f}"], ["60 min", f"{long:.0f}"]]),
+            Table(("a job of the typical chain", "MiB"), [[f"{at} min", f"{mib:.0f}"] for at, mib in memory.items()]),
         ],
         [
             Goal(
@@ -194,7 +197,9 @@ def measure() -> Section:
                 at_least=True,
             ),
             Goal(
-                f"60 minutes take at most {MEMORY_GROWTH:g} times the memory of 1 minute", long / short, MEMORY_GROWTH
+                f"60 minutes take at most {MEMORY_GROWTH:g} times the memory of 20, when all buffers are full",
+                long / settled,
+                MEMORY_GROWTH,
             ),
         ],
     )
