@@ -117,16 +117,8 @@ def build(
     announcer = Announcers(
         (CallbackAnnouncer(storage.queues, settings), InboxAnnouncer(storage.blobs, settings.public_url), counters)
     )
-    sound_table = storage.tables["sounds"]
-    bank = SoundStore(sound_table)
-    sound_worker = SoundWorker(engines, storage.blobs, sound_table, bank, store, clock)
-    workers = workers or {
-        JobKind.GENERATION: GenerationWorker(engines, storage.blobs),
-        JobKind.SEPARATION: SeparationWorker(engines, storage.blobs, settings.longest_source_seconds),
-        JobKind.SOUND: sound_worker,
-        JobKind.SOUND_BATCH: sound_worker,
-        JobKind.EFFECTS: EffectsWorker(storage.blobs, settings.longest_source_seconds),
-    }
+    bank = SoundStore(storage.tables["sounds"])
+    workers = workers or _workers(settings, storage, engines, store, bank, clock)
     jobs = JobService(store, storage.queues, storage.blobs, announcer, clock, settings)
     runner = JobRunner(store, storage.queues, announcer, jobs.remove_files, workers, clock, settings)
     planner = JobPlanner(engines, clock, settings)
@@ -135,7 +127,7 @@ def build(
     uploads = Uploads(storage.tables["uploads"], storage.blobs, probe, clock, new_id, settings)
     sources = Sources(storage.blobs, uploads, probe, settings)
     separations = Separations(SeparationPlanner(planner, draw_seed), sources)
-    sounds = Sounds(SoundPlanner(planner, draw_seed), bank, sound_table, storage.blobs, jobs, clock)
+    sounds = Sounds(SoundPlanner(planner, draw_seed), bank, storage.tables["sounds"], storage.blobs, jobs, clock)
     effects = EffectsService(EffectsPlanner(planner), sources, jobs, sounds.get)
     metrics = Metrics(counters, metric_rows, store, storage.queues, engines, clock)
     sender = Sender(timeout_seconds=settings.callback_timeout_seconds, allow_private=settings.allow_private_callbacks)
@@ -153,29 +145,32 @@ def build(
         inbox=Inbox(storage.blobs, separations, jobs),
         runner=runner,
         deliveries=Deliveries(
-            storage.tables["deliveries"],
-            store,
-            storage.queues,
-            sender,
-            clock,
-            random.random,
-            new_id,
-            settings,
+            storage.tables["deliveries"], store, storage.queues, sender, clock, random.random, new_id, settings,
             counters.count_delivery,
         ),
         dead_letters=DeadLetters(storage.tables["deadletters"], storage.queues, runner, clock),
         idempotency=idempotency,
         housekeeping=Housekeeping(
-            store,
-            jobs,
-            (uploads.expire, idempotency.expire, sounds.expire, metrics.fold),
-            storage.queues,
-            clock,
+            store, jobs, (uploads.expire, idempotency.expire, sounds.expire, metrics.fold), storage.queues, clock,
             settings,
         ),
         new_id=new_id,
         clock=clock,
-    )
+    )  # fmt: skip
+
+
+def _workers(
+    settings: Settings, storage: Storage, engines: Engines, jobs: JobStore, bank: SoundStore, clock: Clock
+) -> dict[JobKind, Worker]:
+    """Who does the jobs of each kind."""
+    sounds = SoundWorker(engines, storage.blobs, storage.tables["sounds"], bank, jobs, clock)
+    return {
+        JobKind.GENERATION: GenerationWorker(engines, storage.blobs),
+        JobKind.SEPARATION: SeparationWorker(engines, storage.blobs, settings.longest_source_seconds),
+        JobKind.SOUND: sounds,
+        JobKind.SOUND_BATCH: sounds,
+        JobKind.EFFECTS: EffectsWorker(storage.blobs, settings.longest_source_seconds),
+    }
 
 
 def azure_storage(settings: Settings) -> Storage:
