@@ -28,13 +28,21 @@ class Tab:
     score: Score
 
 
+MOST_DIFFERENT = 120
+"""Chords in one tab: each costs a search for its shapes, up to 0.1 s on the oddest tunings; a song has a dozen."""
+
+
 def make_tab(request: TabRequest) -> Tab:
     """Find shapes for the chords, and play them in the pattern.
 
-    Raises ``InvalidRequest`` for a tuning that there is not, for what is no chord, and for one that no hand can hold.
+    Raises ``InvalidRequest`` for a tuning that there is not, for what is no chord, for too many
+    different ones, and for one that no hand can hold.
     """
     neck = request.neck()
     chords = request.progression()
+    if (different := len({chord.symbol for chord in chords})) > MOST_DIFFERENT:
+        detail = f"must be at most {MOST_DIFFERENT} different ones, not {different}"
+        raise InvalidRequest([FieldError("/chords", detail)])
     try:
         shapes = progression_shapes(chords, neck, request.level)
         bars = arranged(chords, shapes, neck, request.pattern)

@@ -251,3 +251,15 @@ def test_the_documentation_shows_both_addresses_with_examples() -> None:
     assert schemas["TabRequest"]["properties"]["chords"]["maxItems"] == 500
     answers = described["paths"]["/v1/theory/tabs"]["post"]["responses"]["200"]["content"]
     assert {"application/json", "text/plain", "audio/midi", "image/svg+xml"} <= set(answers)
+
+
+def test_more_different_chords_than_any_song_has_are_refused() -> None:
+    roots = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb")
+    chords = [
+        root + quality
+        for root in roots
+        for quality in ("", "m", "7", "m7", "maj7", "6", "9", "dim", "aug", "sus4", "5")
+    ]
+    assert len(chords) == 121
+    [error] = tabs(chords=chords).json()["errors"]
+    assert (error["pointer"], error["detail"]) == ("/chords", "must be at most 120 different ones, not 121")
