@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from core.audio.loudness import Loudness
 
 CEILING_DBTP = -1.0
@@ -16,3 +18,8 @@ def gain_db_for_loudness(measured: Loudness, target_lufs: float) -> float:
     if measured.integrated_lufs is None or measured.true_peak_dbtp is None:
         return 0.0
     return min(target_lufs - measured.integrated_lufs, CEILING_DBTP - measured.true_peak_dbtp)
+
+
+def rounded(level_db: float | None) -> float | None:
+    """A level to the hundredth, as clients see it; ``None`` for one that could not be told, and for silence."""
+    return None if level_db is None or math.isinf(level_db) else round(level_db, 2)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from core.audio.encode import open_encoder
 from core.audio.formats import OUTPUT_FORMATS, OutputFormat
+from core.audio.levels import rounded
 from core.audio.loudness import LoudnessMeter
 from core.files.writer import BlobWriter
 from core.jobs.model import AUDIO_FILES, Job, Output
@@ -63,10 +64,6 @@ class OutputFile:
             channels=self._channels,
             duration_seconds=round(self._frames / self._sample_rate, 6),
             sha256=self._file.commit(self._format.content_type),
-            loudness_lufs=_rounded(loudness.integrated_lufs),
-            true_peak_dbtp=_rounded(loudness.true_peak_dbtp),
+            loudness_lufs=rounded(loudness.integrated_lufs),
+            true_peak_dbtp=rounded(loudness.true_peak_dbtp),
         )
-
-
-def _rounded(level: float | None) -> float | None:
-    return None if level is None else round(level, 2)

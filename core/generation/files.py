@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from core.audio.levels import rounded
 from core.generation.receipt import FinishedStem, Maker
 from core.jobs.model import AUDIO_FILES, Job, Output
 from core.ports import Blobs
@@ -55,14 +56,10 @@ class StemFiles:
             channels=track.delivery.channels,
             duration_seconds=round(track.frames / track.delivery.sample_rate, 6),
             sha256=levelled.sha256,
-            loudness_lufs=_rounded(levelled.loudness.integrated_lufs),
-            true_peak_dbtp=_rounded(levelled.loudness.true_peak_dbtp),
+            loudness_lufs=rounded(levelled.loudness.integrated_lufs),
+            true_peak_dbtp=rounded(levelled.loudness.true_peak_dbtp),
         )
 
 
 def _file_name(stem_type: str) -> str:
     return f"{stem_type}.wav"
-
-
-def _rounded(level: float | None) -> float | None:
-    return None if level is None else round(level, 2)

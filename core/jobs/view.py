@@ -71,6 +71,11 @@ def _preview_view(preview: Preview, path: str) -> PreviewView:
     return PreviewView(**preview.model_dump(), url=f"{path}/files/{preview.file_name('{part}')}")
 
 
+def whole_seconds(moment: datetime) -> str:
+    """A UTC time as the older services' clients know it: to the second, with a Z."""
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
 def job_path(job_id: str) -> str:
     """The job's own address, below the host."""
     return f"/v1/jobs/{quote(job_id)}"

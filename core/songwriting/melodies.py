@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from core.songwriting.forms import SectionName
 from core.theory.chords import Chord
 from core.theory.keys import Key
+from core.theory.notes import NATURALS
 
 _LOWEST_TONIC = 55  # G3: the octaves around it suit most voices, in their own register
 _SPANS = {"verse": (-5, 7), "chorus": (4, 14), "bridge": (2, 12), "intro": (0, 7), "outro": (-5, 7)}
@@ -23,7 +24,6 @@ _CONTOURS = {
     "outro": "sing the title once more, lower each time, and end on the first note of the scale",
 }
 _SCALE = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
-_LETTER_PITCH = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def note_in(key: Key, midi: int) -> str:
     """A pitch's name in the key with its octave: 60 is C4, and B♯3 where the key calls it so."""
     name = key.spell(midi % 12)
     signs = name.count("#") - name.count("b")
-    return f"{name}{(midi - signs - _LETTER_PITCH[name[0]]) // 12 - 1}"
+    return f"{name}{(midi - signs - NATURALS[name[0]]) // 12 - 1}"
 
 
 def _held(chord: Chord, key: Key) -> tuple[int, str]:

@@ -28,7 +28,7 @@ from core.soundbank.asking import asks_of
 from core.soundbank.claims import Claim
 from core.soundbank.deriving import shift
 from core.soundbank.finding import Finder
-from core.soundbank.finishing import finish
+from core.soundbank.finishing import Finished, finish
 from core.soundbank.keeping import Keeper, Provenance, maker_of, sample_id_of
 from core.soundbank.planner import request_of
 from core.soundbank.sample import SAMPLES, Derivation, Sample, SoundMaker
@@ -37,6 +37,7 @@ from core.soundbank.view import sound_result
 from core.soundbank.weights import note_weights
 
 if TYPE_CHECKING:
+    from core.ports import Block
     from core.soundbank.worker import SoundWorker
 
 _FILES_BEHIND = 8  # notes that wait in memory for storage
@@ -126,10 +127,7 @@ class Attempt:
         self, index: int, take: Take, sample_rate: int, maker: SoundMaker, seed: int, claim: Claim | None
     ) -> None:
         ask = self._asks[index]
-        finished = finish(
-            take.samples, sample_rate, self._request.effects, seconds=ask.duration_seconds,
-            frequency_hz=ask.frequency_hz,
-        )  # fmt: skip
+        finished = self._finished(ask, take.samples, sample_rate)
         with suppress(CancelRequested, DeadlineExceeded):  # a note that was played is worth keeping
             self._progress.confirm_lease()
         provenance = Provenance(seed, take.tries, round(take.correction_cents, 2))
@@ -176,14 +174,16 @@ class Attempt:
         self._progress.report(0.1, "deriving", f"shifting a sound by {source.shift_semitones:+.2f} semitones")
         samples, sample_rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
         shifted = shift(samples.T, sample_rate, source.shift_semitones, round(ask.duration_seconds * sample_rate))
-        finished = finish(
-            shifted, sample_rate, self._request.effects, seconds=ask.duration_seconds, frequency_hz=ask.frequency_hz
-        )
+        finished = self._finished(ask, shifted, sample_rate)
         self._progress.confirm_lease()
         provenance = Provenance(parent.random_seed, derived_from=source)
         self._sounds[0] = self._keeper.keep(0, ask, finished, parent.made_by, provenance, claim)
 
     # What came of it
+
+    def _finished(self, ask: Ask, samples: Block, sample_rate: int) -> Finished:
+        effects, seconds = self._request.effects, ask.duration_seconds
+        return finish(samples, sample_rate, effects, seconds=seconds, frequency_hz=ask.frequency_hz)
 
     def _take(self, found: Mapping[int, Sample]) -> None:
         """Have the job, and the batch, name sounds that were there."""

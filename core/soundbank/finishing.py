@@ -10,6 +10,7 @@ import numpy as np
 
 from core.audio.conversion import Conversion
 from core.audio.effects.chain import apply_to
+from core.audio.levels import rounded
 from core.audio.loudness import LoudnessMeter
 from core.audio.pitch import measure_pitch
 from core.audio.wav import encode_wav
@@ -53,8 +54,8 @@ def finish(
     return Finished(
         wav=b"".join(encode_wav([block], frames, SAMPLE_RATE, CHANNELS)),
         pitch=pitch_of(block, frequency_hz),
-        peak_dbfs=_rounded(gain_to_db(largest)),
-        loudness_lufs=_rounded(meter.result().integrated_lufs),
+        peak_dbfs=rounded(gain_to_db(largest)),
+        loudness_lufs=rounded(meter.result().integrated_lufs),
     )
 
 
@@ -86,7 +87,3 @@ def _converted(samples: Block, sample_rate: int) -> Block:
 
 def _fitted(block: Block, frames: int) -> Block:
     return np.pad(block[:, :frames], ((0, 0), (0, max(frames - block.shape[1], 0))))
-
-
-def _rounded(level: float | None) -> float | None:
-    return None if level is None or math.isinf(level) else round(level, 2)

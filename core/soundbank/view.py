@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
 from typing import Any
 
 from pydantic import Field
 
 from core.jobs.model import Job, JobError, JobStatus, Model
-from core.jobs.view import job_path
+from core.jobs.view import job_path, whole_seconds
 from core.soundbank.sample import SAMPLES, Sample
 
 PREFIX = "/v1/sounds"
@@ -64,7 +63,7 @@ def sample_view(sample: Sample) -> dict[str, Any]:
     view = SampleView(
         **dict(sample), file_path=f"/{SAMPLES}/{sample.blob}", download_url=f"{PREFIX}/{sample.sample_id}/download"
     )
-    return view.model_dump(mode="json") | {"created_at": _utc(sample.created_at)}
+    return view.model_dump(mode="json") | {"created_at": whole_seconds(sample.created_at)}
 
 
 def sound_result(sample: Sample, *, cached: bool) -> dict[str, Any]:
@@ -121,8 +120,8 @@ def _progress(job: Job) -> dict[str, Any]:
         "progress": job.progress,
         "estimated_seconds": math.ceil(job.estimated_seconds),
         "error": job.error,
-        "created_at": _utc(job.created_at),
-        "updated_at": _utc(job.updated_at),
+        "created_at": whole_seconds(job.created_at),
+        "updated_at": whole_seconds(job.updated_at),
     }
 
 
@@ -132,7 +131,3 @@ def _message(job: Job, sample: Sample | None, cached: bool) -> str:
     if sample is None:
         return "The sound sample was deleted since"
     return "Sound sample found in the bank" if cached else "Sound sample generated successfully"
-
-
-def _utc(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from core.theory.notes import ACCIDENTALS, NATURALS
+
 LONGEST_SYMBOL = 16
 """Characters. The longest symbol that means anything, ``C#min7b5/G#``, has eleven."""
 
-_NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_ACCIDENTALS = {"": 0, "#": 1, "b": -1}
 _PLAIN_SIGNS = str.maketrans({"♯": "#", "♭": "b"})
 
 _SPELLINGS: dict[tuple[int, ...], str] = {
@@ -88,4 +88,4 @@ def parse_chord(symbol: str) -> Chord:
 
 
 def _pitch_class(letter: str, accidental: str) -> int:
-    return (_NATURALS[letter] + _ACCIDENTALS[accidental]) % 12
+    return (NATURALS[letter] + ACCIDENTALS[accidental]) % 12

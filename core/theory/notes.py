@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 import re
 
-_NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_ACCIDENTALS = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1}
+NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+"""Pitch classes of the letters, 0 for C to 11 for B."""
+
+ACCIDENTALS = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1}
+"""What they add, in semitones."""
+
 _NOTE = re.compile(r"([A-Ga-g])([#b♯♭]?)(-?[0-9])")
 _SHARPS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
@@ -20,7 +24,7 @@ def parse_note(name: str) -> int:
     if match is None:
         raise ValueError(f"{name!r} is no note; write a letter, # or b if need be, and the octave, such as E2 or Bb3")
     letter, accidental, octave = match.groups()
-    number = _NATURALS[letter.upper()] + _ACCIDENTALS[accidental] + 12 * (int(octave) + 1)
+    number = NATURALS[letter.upper()] + ACCIDENTALS[accidental] + 12 * (int(octave) + 1)
     if not 0 <= number <= 127:
         raise ValueError(f"{name!r} lies outside C-1 to G9")
     return number

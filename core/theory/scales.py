@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from itertools import accumulate
 
-_NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_ACCIDENTALS = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1}
+from core.theory.notes import ACCIDENTALS, NATURALS
+
 _ROOT = re.compile(r"([A-Ga-g])([#b♯♭]?)")
 
 _STEPS = {
@@ -46,7 +46,7 @@ def root_pitch_class(root: str) -> int:
     match = _ROOT.fullmatch(root)
     if match is None:
         raise ValueError("must be a letter A to G, with # or b if need be and without an octave, such as A, F# or Bb")
-    return (_NATURALS[match[1].upper()] + _ACCIDENTALS[match[2]]) % 12
+    return (NATURALS[match[1].upper()] + ACCIDENTALS[match[2]]) % 12
 
 
 def degrees(scale: str) -> tuple[int, ...]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
 from core.jobs.model import Job, JobStatus
+from core.jobs.view import whole_seconds
 from core.separation.request import SeparationOptions
 from functions.http.dependencies import ServicesDep
 from functions.http.forms import received_form
@@ -43,7 +43,7 @@ async def create_job(request: Request, services: ServicesDep) -> dict[str, Any]:
             )
         )
     stored = await run_in_threadpool(services.jobs.submit, job)
-    return {"id": stored.job_id, "status": _STATUS[stored.status], "created_at": _utc(stored.created_at)}
+    return {"id": stored.job_id, "status": _STATUS[stored.status], "created_at": whole_seconds(stored.created_at)}
 
 
 @router.get("/jobs/{job_id}")
@@ -54,8 +54,8 @@ def get_job(job_id: str, services: ServicesDep) -> dict[str, Any]:
         "id": job.job_id,
         "status": _STATUS[job.status],
         "error_message": _error_message(job),
-        "created_at": _utc(job.created_at),
-        "updated_at": _utc(job.updated_at),
+        "created_at": whole_seconds(job.created_at),
+        "updated_at": whole_seconds(job.updated_at),
     }
 
 
@@ -69,7 +69,3 @@ def _error_message(job: Job) -> str | None:
     if job.status is JobStatus.CANCELED:
         return job.status_message
     return job.error.detail if job.error and job.status is JobStatus.FAILED else None
-
-
-def _utc(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
