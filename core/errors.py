@@ -35,6 +35,9 @@ StemworksError
 │   ├── BlobNotFound
 │   ├── BlobChanged              somebody wrote the blob since it was looked at
 │   └── WorkLost                 another attempt removed what this one was working with
+├── ChannelError                 the service that carries WebSockets
+│   ├── ChannelUnavailable       none is set up, or it does not answer
+│   └── UpgradeRequired          a WebSocket is opened here, and nothing else
 ├── EngineError
 │   ├── EngineUnavailable        cannot be loaded: missing package, weights or device
 │   │   ├── ModelNotFound        the engine knows no model of this name, or has no weights for it
@@ -328,6 +331,30 @@ class WorkLost(StorageError):
     """Another attempt removed what this one was working with."""
 
     retryable = True
+
+
+# WebSockets
+
+
+class ChannelError(StemworksError):
+    """The channel to the clients cannot be used."""
+
+    type = "channel-error"
+
+
+class ChannelUnavailable(ChannelError):
+    """There is no channel to the clients now."""
+
+    type = "channel-unavailable"
+    next_step = "Set WEB_PUBSUB_CONNECTION or WEB_PUBSUB_ENDPOINT; if one is set, try again in a moment."
+    retryable = True
+
+
+class UpgradeRequired(ChannelError):
+    """This address takes WebSockets alone."""
+
+    type = "upgrade-required"
+    next_step = "Open a WebSocket here; where the host carries none, as in Azure, ask GET /v1/live/negotiate for one."
 
 
 # Engines

@@ -64,8 +64,9 @@ class ModelInfo:
     seconds_per_step: float = 0.0
 
 
-Task = Literal["generation", "separation", "sound", "effects"]
-"""What an engine can be asked to do: make stems, take songs apart, play single notes, change how a file sounds."""
+Task = Literal["generation", "separation", "sound", "effects", "analysis"]
+"""What an engine can be asked to do: make stems, take songs apart, play single notes, change how a file sounds, say
+what is heard in it."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,25 @@ class Recording:
 
 
 @dataclass(frozen=True)
+class Timeline:
+    """When the beats of a stem fall, and what sounds on them: for stems that go with something else.
+
+    Attributes:
+        beats: seconds from the start of the stem, ascending, at least two. Before the first and after the last the
+            tempo goes on as it is there.
+        first_position: of the first beat in its bar, from 1 to ``beats_per_bar``.
+        beats_per_bar: 2 to 7.
+        chords: ascending, each the place of its first beat, whole or not, counted from 0 for the first of ``beats``,
+            and a symbol, or ``None`` where there is no chord and only drums play. The first holds from the very start.
+    """
+
+    beats: tuple[float, ...]
+    first_position: int
+    beats_per_bar: int
+    chords: tuple[tuple[float, str | None], ...]
+
+
+@dataclass(frozen=True)
 class StemRequest:
     """One stem to generate. An engine passes over what its model's ``options`` do not name.
 
@@ -132,6 +152,8 @@ class StemRequest:
         steps: of the diffusion, 10 to 500; ``None`` for the default.
         audio_prompt: what the stem goes on from; it is not part of the stem.
         melody: what the stem's melody follows.
+        timeline: when the beats fall and the chords change, in place of ``tempo_bpm`` and ``chords``, for engines that
+            keep time; the others are told the mean tempo.
     """
 
     stem_type: str
@@ -149,6 +171,7 @@ class StemRequest:
     steps: int | None = None
     audio_prompt: Recording | None = None
     melody: Recording | None = None
+    timeline: Timeline | None = None
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,17 @@ class Settings(BaseModel):
         "LogsAndContainerScan", description="How files in the inbox are noticed; Flex Consumption knows EventGrid alone"
     )
     public_url: str = Field("", description="Where clients reach the API; put before links written to storage")
+    web_pubsub_connection: str = Field(
+        "", description="Connection string of Azure Web PubSub, for live chords and job progress; or the next one"
+    )
+    web_pubsub_endpoint: str = Field("", description="Web PubSub reached by identity: https://….webpubsub.azure.com")
+    web_pubsub_hub: str = Field("stemworks", description="The hub of live chords and job progress")
+    assistant_endpoint: str = Field(
+        "", description="OpenAI-compatible service that suggestions and songs may ask; empty asks nobody"
+    )
+    assistant_key: str = Field("", description="Its key; without one, Azure OpenAI is reached by identity")
+    assistant_model: str = Field("", description="Which of its models, or deployments, to ask")
+    assistant_timeout_seconds: float = Field(10, gt=0, le=60, description="Longest that it may take to answer")
     model_dir: str = Field("", description="Folder of the models' weights; the container models is asked after it")
     model_checksums: Words = Field(
         (), description="Pinned weights, each as file=sha256; weights from storage must be pinned"

@@ -189,4 +189,24 @@ EFFECTS = EngineInfo(
     ),
 )
 
-CATALOGUE = (SYNTH, MUSICGEN, STABLE_AUDIO, SPECTRAL, DEMUCS, PLUCKED_STRING, EFFECTS)
+ANALYSIS = EngineInfo(
+    name="analysis",
+    version="1",
+    tasks=("analysis",),
+    hardware="cpu",
+    licence="MIT",
+    models=(
+        ModelInfo(
+            name="analysis",
+            loader="numpy",
+            sample_rate=None,
+            channels=2,
+            longest_seconds=None,
+            stems=(),
+            commercial_use=True,
+            seconds_per_audio_second=1 / 30,  # above what bench/analysis.py measures with decoding and the files
+        ),
+    ),
+)
+
+CATALOGUE = (SYNTH, MUSICGEN, STABLE_AUDIO, SPECTRAL, DEMUCS, PLUCKED_STRING, EFFECTS, ANALYSIS)

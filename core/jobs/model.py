@@ -35,6 +35,8 @@ class JobKind(StrEnum):
     SOUND = "sound"  # one note
     SOUND_BATCH = "sound_batch"  # many notes under one id
     EFFECTS = "effects"
+    ANALYSIS = "analysis"
+    ACCOMPANIMENT = "accompaniment"
 
     @property
     def has_files(self) -> bool:

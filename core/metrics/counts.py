@@ -34,6 +34,8 @@ _TASKS: dict[JobKind, Task] = {
     JobKind.SOUND: "sound",
     JobKind.SOUND_BATCH: "sound",
     JobKind.EFFECTS: "effects",
+    JobKind.ANALYSIS: "analysis",
+    JobKind.ACCOMPANIMENT: "generation",
 }
 _MICROSECOND = timedelta(microseconds=1)
 

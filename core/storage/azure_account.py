@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from azure.core.exceptions import (
     AzureError,
@@ -17,11 +17,9 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
+from core.azure_identity import credential
 from core.errors import StorageError, StorageUnavailable
 from core.settings import DEVELOPMENT_STORAGE, Settings
-
-if TYPE_CHECKING:
-    from azure.core.credentials import TokenCredential
 
 # The account that every Azurite has; the key is public (Azurite's documentation).
 _AZURITE = (
@@ -74,16 +72,6 @@ def service_client(kind: type[C], service: str, settings: Settings, **options: A
 def endpoint(settings: Settings, service: str) -> str:
     """The address of ``blob``, ``queue`` or ``table`` in an account reached by identity."""
     return f"https://{settings.storage_account}.{service}.core.windows.net"
-
-
-def credential(settings: Settings) -> TokenCredential:
-    """The identity to reach the account by."""
-    from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
-
-    client_id = settings.storage_client_id or None
-    if settings.storage_credential == "managedidentity":
-        return ManagedIdentityCredential(client_id=client_id)
-    return DefaultAzureCredential(managed_identity_client_id=client_id)
 
 
 @contextmanager

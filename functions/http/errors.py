@@ -70,6 +70,8 @@ _STATUS: dict[type[errors.StemworksError], int] = {
     errors.DamagedAudio: 422,
     errors.StorageUnavailable: 503,
     errors.EngineUnavailable: 503,
+    errors.ChannelUnavailable: 503,
+    errors.UpgradeRequired: 426,
 }
 
 
