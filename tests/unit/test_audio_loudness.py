@@ -50,6 +50,44 @@ def test_a_sine_at_full_scale_in_both_channels_measures_as_ebu_tech_3341_says() 
     assert loudness.true_peak_dbtp == pytest.approx(-23, abs=0.05)
 
 
+def tones(*levels_dbfs: float, seconds: float, sample_rate: int = 48000) -> NDArray[np.float32]:
+    """1 kHz in both channels, so long at each level."""
+    tone = np.sin(2 * np.pi * 1000 * np.arange(round(seconds * sample_rate)) / sample_rate)
+    one = np.concatenate([tone * 10 ** (level / 20) for level in levels_dbfs])
+    return np.stack((one, one)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("levels_dbfs", "range_lu"),
+    [((-20, -30), 10), ((-20, -15), 5), ((-40, -20), 20), ((-50, -35, -20, -35, -50), 15)],
+)
+def test_the_range_of_the_tones_of_ebu_tech_3342_is_what_it_says(
+    levels_dbfs: tuple[float, ...], range_lu: float
+) -> None:
+    """Table 1, cases 1 to 4, which allow 1 LU."""
+    found = measured(tones(*levels_dbfs, seconds=20), 48000).range_lu
+    assert found == pytest.approx(range_lu, abs=0.1)
+
+
+@pytest.mark.parametrize("seconds", [3.0, 3.1, 3.5, 4.0, 20.0])
+def test_what_stays_as_loud_has_no_range(seconds: float) -> None:
+    assert measured(tones(-20, seconds=seconds), 48000).range_lu == pytest.approx(0, abs=0.02)
+
+
+def test_less_than_three_seconds_and_silence_have_no_measured_range() -> None:
+    assert measured(tones(-20, seconds=2.9), 48000).range_lu is None
+    assert measured(tones(-90, seconds=5), 48000).range_lu is None
+
+
+def test_pauses_do_not_widen_the_range() -> None:
+    """The gates leave out what is 20 LU softer than the whole."""
+    played = tones(-20, -26, seconds=20)
+    paused = np.concatenate((played, tones(-60, seconds=30)), axis=1)
+    alone, together = measured(played, 48000).range_lu, measured(paused, 48000).range_lu
+    assert alone == pytest.approx(6, abs=0.1)
+    assert together == pytest.approx(6, abs=0.5)
+
+
 @pytest.mark.parametrize("sample_rate", RATES)
 def test_the_true_peak_is_that_of_a_sixteenfold_resampling(sample_rate: int) -> None:
     audio = np.pad(swelling(sample_rate, 2), ((0, 0), (500, 500)))
@@ -87,15 +125,16 @@ def test_leaving_out_what_cannot_hold_the_peak_changes_nothing() -> None:
 
 @pytest.mark.parametrize("block_frames", [1, 7, 4096, 10**6])
 def test_the_measures_do_not_depend_on_the_blocks(block_frames: int) -> None:
-    audio = music(0.6, 8000, 2)
+    audio = music(3.4 if block_frames > 1 else 0.6, 8000, 2)
     whole, parts = measured(audio, 8000, audio.shape[1]), measured(audio, 8000, block_frames)
     assert parts.integrated_lufs == whole.integrated_lufs
+    assert parts.range_lu == whole.range_lu
     assert parts.true_peak_dbtp == pytest.approx(whole.true_peak_dbtp, abs=1e-5)
 
 
 def test_silence_has_no_loudness_and_no_peak() -> None:
-    assert measured(np.zeros((2, 44100), np.float32), 44100) == Loudness(None, None)
-    assert LoudnessMeter(44100, 1).result() == Loudness(None, None)
+    assert measured(np.zeros((2, 44100), np.float32), 44100) == Loudness(None, None, None)
+    assert LoudnessMeter(44100, 1).result() == Loudness(None, None, None)
 
 
 def test_too_little_for_the_gate_has_a_peak_alone() -> None:
