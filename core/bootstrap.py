@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 
+from core.analysis.planner import AnalysisPlanner
+from core.analysis.service import Analyses
+from core.analysis.worker import AnalysisWorker
 from core.effects.planner import EffectsPlanner
 from core.effects.service import EffectsService
 from core.effects.worker import EffectsWorker
@@ -73,6 +76,7 @@ class Services:
     separations: Separations
     sounds: Sounds
     effects: EffectsService
+    analyses: Analyses
     metrics: Metrics
     uploads: Uploads
     inbox: Inbox
@@ -140,6 +144,7 @@ def build(
         separations=separations,
         sounds=sounds,
         effects=effects,
+        analyses=Analyses(AnalysisPlanner(planner), sources, jobs),
         metrics=metrics,
         uploads=uploads,
         inbox=Inbox(storage.blobs, separations, jobs),
@@ -170,6 +175,7 @@ def _workers(
         JobKind.SOUND: sounds,
         JobKind.SOUND_BATCH: sounds,
         JobKind.EFFECTS: EffectsWorker(storage.blobs, settings.longest_source_seconds),
+        JobKind.ANALYSIS: AnalysisWorker(storage.blobs, settings.longest_source_seconds),
     }
 
 

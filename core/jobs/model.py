@@ -71,7 +71,7 @@ class Model(BaseModel):
 
 
 class Output(Model):
-    """A file that a job made; sizes in bytes, sample_rate in Hz.
+    """A file that a job made; sizes in bytes, sample_rate in Hz, both it and the channels ``None`` without any audio.
 
     Loudness is in LUFS, its true peak in dBTP (ITU-R BS.1770-4); ``None`` if it was not measured, or is silence.
     """
@@ -81,8 +81,8 @@ class Output(Model):
     blob_url: str
     file_size_bytes: int
     format: str
-    sample_rate: int
-    channels: int
+    sample_rate: int | None = None
+    channels: int | None = None
     duration_seconds: float
     sha256: str
     loudness_lufs: float | None = None

@@ -127,12 +127,20 @@ class JobService:
 
         Raises ``InvalidRequest``, ``JobNotFound``, ``FileNotFound`` or ``FilesExpired``.
         """
+        job = self.completed(job_id, pointer)
+        return job, self.output(job, name)
+
+    def completed(self, job_id: str, pointer: str) -> Job:
+        """A completed job, for another one; ``pointer`` is the field that names it.
+
+        Raises ``InvalidRequest``, ``JobNotFound`` or ``FilesExpired``.
+        """
         job = self.get(job_id)
-        output = self.output(job, name)
+        self.check_files(job)
         if job.status is not JobStatus.COMPLETED:
             detail = f"job {job_id} is {job.status}; the files of a completed job can be used"
             raise InvalidRequest([FieldError(pointer, detail)])
-        return job, output
+        return job
 
     def check_files(self, job: Job) -> None:
         """Raise ``FilesExpired`` if the job's files were removed."""

@@ -16,6 +16,7 @@ from core.bootstrap import Services
 from core.settings import Settings
 from functions.http import dead_letters as dead_letters_routes
 from functions.http import (
+    analyses,
     effects,
     errors,
     generations,
@@ -46,10 +47,10 @@ Every error is an RFC 9457 problem with a stable `type`, a `detail`, a `next_ste
 
 
 _ROUTERS = (
-    generations, separations, sounds, effects, theory, tabs, uploads, jobs, dead_letters_routes, webhooks, system,
+    generations, separations, sounds, effects, analyses, theory, tabs, uploads, jobs, dead_letters_routes, webhooks, system,
     metrics, seed_generation, seed_separation, seed_instructions,
 )  # fmt: skip
-_TAKE_FILES = frozenset({"/v1/generations", "/v1/separations", "/v1/effects", "/api/jobs"})
+_TAKE_FILES = frozenset({"/v1/generations", "/v1/separations", "/v1/effects", "/v1/analyses", "/api/jobs"})
 
 
 def create_app(services: Callable[[], Services]) -> FastAPI:
