@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:  # numpy is not worth its import time in a process that only answers HTTP
     import numpy as np
@@ -602,4 +602,32 @@ class Blobs(Protocol):
 
     def signed_upload_url(self, container: str, name: str, *, expires_at: datetime) -> str:
         """An address that anybody may write to, whole or in blocks, until ``expires_at``, and do nothing else."""
+        ...
+
+
+# WebSockets
+
+
+class Channel(Protocol):
+    """WebSockets that a service in front of this one holds, since a Functions host carries none.
+
+    Attributes:
+        hub: the name under which the service keeps our clients apart from those of others.
+    """
+
+    hub: str
+
+    def send_to_connection(self, connection_id: str, message: dict[str, Any]) -> None:
+        """Send one client a JSON message; one that has gone is passed over. Raises ``ChannelUnavailable``."""
+        ...
+
+    def send_to_group(self, group: str, message: dict[str, Any]) -> None:
+        """Send every client in the group a JSON message; nobody need be there. Raises ``ChannelUnavailable``."""
+        ...
+
+    def client_url(self, groups: Sequence[str], *, user_id: str, minutes: int) -> str:
+        """An address that a client may open a WebSocket at for so long, and is then in these groups.
+
+        It may send events, and neither join other groups nor send to any. Raises ``ChannelUnavailable``.
+        """
         ...
