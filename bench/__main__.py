@@ -31,6 +31,8 @@ SECTIONS = {
     "musicgen_previews": "how soon the first seconds of a stem can be heard",
     "plucked_string": "seconds of notes a CPU-second of the string model, by technique",
     "effects": "how fast each effect is, and the memory of a job of them",
+    "live": "how soon live chords come back over /ws, and how many connections a core carries",
+    "analysis": "how fast an analysis is, its memory, and how right it is",
     "sounds": "notes a second through Azurite, made and found in the bank",
     "sounds_search": "how long a search takes among 1,000 to 100,000 sounds",
     "tabs": "how long fingerings of 200 chords take",

@@ -6,30 +6,27 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from functools import cache
 from itertools import chain as chain_of
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from bench.looped_blobs import SAMPLE_RATE, Listener, LoopedBlobs, band
 from bench.report import Goal, Section, Table
-from bench.spectral import LOOP_SECONDS, LoopedMixture
+from bench.spectral import LOOP_SECONDS
 from core.audio.decode import decode
 from core.audio.effects.chain import apply_effects
 from core.audio.effects.request import EffectChain
 from core.audio.stream import AudioInfo
-from core.audio.wav import wav_header, wav_samples, wav_size_bytes
 from core.bootstrap import build, memory_storage
 from core.effects.attempt import Attempt
 from core.effects.planner import EffectsPlanner
 from core.effects.request import EffectsOptions
 from core.files.reader import BlobReader
-from core.files.source import Source
-from core.jobs.model import Job, Output
+from core.jobs.model import Job
 from core.jobs.planning import JobPlanner
 from core.settings import Settings
 
-SAMPLE_RATE = 44100
 SPEED_SECONDS, LONG_SECONDS = 60.0, 3600.0
 MEMORY_MINUTES = (1, 20, 60)
 """Of a source whose buffers are not full, of one that is too long to wait in a file, and of a long one."""
@@ -64,61 +61,6 @@ from bench.effects import whole_job
 whole_job(float(sys.argv[1]))
 print(peak_bytes())
 """
-
-
-@cache
-def band() -> LoopedMixture:
-    """Half a minute of a band, made once."""
-    return LoopedMixture(2, LOOP_SECONDS)
-
-
-class LoopedBlobs:
-    """Storage that holds one WAV file, a band that goes round and round, and forgets what is written."""
-
-    def __init__(self, duration_seconds: float) -> None:
-        self._loop = b"".join(wav_samples(block, "pcm16") for block in band().blocks())
-        self._frames = round(duration_seconds * SAMPLE_RATE)
-        self._header = wav_header(self._frames, SAMPLE_RATE, 2)
-        self.source = Source(
-            container="inbox",
-            name="song.wav",
-            etag="1",
-            filename="song.wav",
-            size_bytes=wav_size_bytes(self._frames, 2),
-        )
-
-    def read_range(self, container: str, name: str, offset: int, size_bytes: int, etag: str) -> bytes:
-        end = min(offset + size_bytes, self.source.size_bytes)
-        head = self._header[offset:end]
-        start = max(offset - len(self._header), 0) % len(self._loop)
-        wanted = end - offset - len(head)
-        rounds = -(-(start + wanted) // len(self._loop))
-        return head + (self._loop * rounds)[start : start + wanted]
-
-    def url(self, container: str, name: str) -> str:
-        return f"https://test/{container}/{name}"
-
-    def stage(self, container: str, name: str, block_id: str, content: bytes) -> None:
-        return None
-
-    def commit(self, container: str, name: str, block_ids: list[str], **facts: Any) -> None:
-        return None
-
-
-class Listener:
-    """Hears of the progress."""
-
-    def report(self, progress: float, stage: str, message: str) -> None:
-        return None
-
-    def confirm(self) -> None:
-        return None
-
-    def produced(self, output: Output) -> None:
-        return None
-
-    def measured(self, result: dict[str, Any]) -> None:
-        return None
 
 
 def job_for(blobs: LoopedBlobs, duration_seconds: float) -> Job:
