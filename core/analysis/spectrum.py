@@ -48,7 +48,7 @@ class Spectrum:
 
     Attributes:
         values: float32 ``[N, 7]``, a column for each name in ``UNITS``; a sine at full scale has −3 dBFS.
-        timbre: float32 ``[N, 12]``, whatever the level: mel-frequency cepstral coefficients 1 to 12; about 0 in silence.
+        timbre: float32 ``[N, 12]``: mel-frequency cepstral coefficients 1 to 12, about 0 in silence.
         frame_rate: frames a second.
         first_seconds: the middle of the first frame.
     """
