@@ -19,13 +19,16 @@ if TYPE_CHECKING:
     from core.ports import Block
 
 FADE_SECONDS = 0.1
+EDGE_SECONDS = 0.01
+"""The fade of a stem that follows a timeline: its first beat is to be heard with that of the music it goes with."""
 _COLOUR_STREAM = 3
 
 
 def synthesise(request: StemRequest) -> Iterator[Block]:
     """Yield a stem in blocks ``[2, T]`` of at most 65,536 frames, within ±1, faded in and out in 100 ms.
 
-    The description is not read. An empty progression plays C G Am F.
+    With a timeline its beats and chords are followed, and the fades take 10 ms. The description is not read. An empty
+    progression plays C G Am F.
 
     Raises:
         ChordError, ValueError: at the call, not at the first block, if the request makes no sense.
@@ -34,7 +37,8 @@ def synthesise(request: StemRequest) -> Iterator[Block]:
     rng = random_stream(request, _COLOUR_STREAM)
     voice = SoundCache(voice_for(request.stem_type, score.style, Colour.drawn(rng), rng))
     blocks = mix(score.bars(), voice, score.total_frames)
-    return fade_edges(blocks, score.total_frames, frames_of(FADE_SECONDS))
+    fade_seconds = FADE_SECONDS if request.timeline is None else EDGE_SECONDS
+    return fade_edges(blocks, score.total_frames, frames_of(fade_seconds))
 
 
 class SynthEngine:

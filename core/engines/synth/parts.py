@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from core.engines.synth.harmony import bass_degree, bass_pitch, nearest_tone, tone_of, voicing
-from core.engines.synth.patterns import BEATS_PER_BAR, Step
+from core.engines.synth.patterns import Step
 from core.theory.chords import Chord
 
 GUITAR_LOWEST, PIANO_LOWEST, SYNTH_LOWEST, OTHER_LOWEST = 52, 57, 55, 67
@@ -24,11 +24,13 @@ class Bar:
     """The surroundings of a bar's steps.
 
     Attributes:
+        beats: how many it has.
         lift: semitones by which voicings move up, so that other inversions come out; 0 in a plain take.
         contour: where in its phrase the melody starts, in turns, plus what it wanders.
     """
 
     index: int
+    beats: int
     chord: Chord
     following: Chord
     lift: int
@@ -75,7 +77,7 @@ def guitar(step: Step, bar: Bar) -> Iterator[Note]:
 
 def vocals(step: Step, bar: Bar) -> Iterator[Note]:
     """The chord tone nearest to an arch that rises and falls over a phrase."""
-    turn = (bar.index + step.beat / BEATS_PER_BAR) / PHRASE_BARS + bar.contour
+    turn = (bar.index + step.beat / bar.beats) / PHRASE_BARS + bar.contour
     yield Note("voice", nearest_tone(bar.chord, VOCALS_CENTRE + VOCALS_SPAN * math.sin(2 * math.pi * turn)))
 
 

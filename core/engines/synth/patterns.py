@@ -7,11 +7,15 @@ its velocity in ninths, ``-`` holds the note, ``.`` is silence.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 BEATS_PER_BAR = 4
+"""Of the patterns."""
+GROUPS: Mapping[int, tuple[int, ...]] = {2: (2,), 3: (3,), 4: (4,), 5: (3, 2), 6: (3, 3), 7: (4, 3)}
+"""How other bars are put together, each group the pattern from its beginning: 5/4 is most often felt as 3 + 2."""
 FALLBACK_STYLE = "pop"
 
 Grid = Mapping[str, str]
@@ -125,11 +129,17 @@ def style_named(text: str) -> str:
     return next((word for word in words if word in DRUMS), FALLBACK_STYLE)
 
 
-def bar_of(stem_type: str, style: str) -> list[Step]:
+def bar_of(stem_type: str, style: str, beats_per_bar: int = BEATS_PER_BAR) -> list[Step]:
     """The plain bar of a stem, in order of time."""
     grid = PATTERNS[stem_type][style]
-    steps = [step for lane, cells in grid.items() for step in _steps(lane, cells)]
-    return sorted(steps, key=lambda step: step.beat)
+    pattern = sorted((step for lane, cells in grid.items() for step in _steps(lane, cells)), key=lambda step: step.beat)
+    starts = itertools.accumulate(GROUPS[beats_per_bar], initial=0)
+    return [
+        replace(step, beat=start + step.beat, beats=min(step.beats, beats - step.beat))
+        for start, beats in zip(starts, GROUPS[beats_per_bar], strict=False)  # the last start is the bar's end
+        for step in pattern
+        if step.beat < beats
+    ]
 
 
 def _steps(lane: str, cells: str) -> Iterator[Step]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from core.engines.synth.patterns import BEATS_PER_BAR, Step
+from core.engines.synth.patterns import Step
 
 FILL_EVERY_BARS = 4
 
@@ -23,25 +23,27 @@ _LATENESS_SECONDS = 0.006
 _FILL_LANES = ("snare", "snare", "tom", "tom")
 
 
-def vary(steps: list[Step], temperature: float, rng: np.random.Generator) -> list[Step]:
+def vary(steps: list[Step], temperature: float, rng: np.random.Generator, beats_per_bar: int) -> list[Step]:
     """Leave out soft notes, divide others, and move all a little in velocity and time. The kick is never left out."""
     if temperature <= 0:
         return steps
-    changed = [new for step in steps for new in _ornamented(step, temperature, rng.random())]
+    changed = [new for step in steps for new in _ornamented(step, temperature, rng.random(), beats_per_bar)]
     return [_humanised(step, temperature, *rng.random(2)) for step in changed]
 
 
-def with_fill(steps: list[Step], bar_index: int, temperature: float, rng: np.random.Generator) -> list[Step]:
+def with_fill(
+    steps: list[Step], bar_index: int, temperature: float, rng: np.random.Generator, beats_per_bar: int
+) -> list[Step]:
     """Now and then replace what the hands play on the last beat of every fourth drum bar by a roll down the toms."""
     fills = bar_index % FILL_EVERY_BARS == FILL_EVERY_BARS - 1 and rng.random() < _FILL * temperature
     if not fills:
         return steps
-    last_beat = BEATS_PER_BAR - 1
+    last_beat = beats_per_bar - 1
     roll = [Step(last_beat + i / 4, 0.25, lane, 0.5 + 0.1 * i) for i, lane in enumerate(_FILL_LANES)]
     return [step for step in steps if step.beat < last_beat or step.lane == "kick"] + roll
 
 
-def _ornamented(step: Step, temperature: float, chance: float) -> Iterator[Step]:
+def _ornamented(step: Step, temperature: float, chance: float, beats_per_bar: int) -> Iterator[Step]:
     """The step, or none, or two of it."""
     if chance < _DROP * temperature and step.velocity < 0.75 and step.lane != "kick":
         return
@@ -50,7 +52,7 @@ def _ornamented(step: Step, temperature: float, chance: float) -> Iterator[Step]
         return
     beats = step.beats / 2 if step.beats >= 0.5 else step.beats
     yield replace(step, beats=beats)
-    if step.beat + 2 * beats <= BEATS_PER_BAR:
+    if step.beat + 2 * beats <= beats_per_bar:
         yield replace(step, beat=step.beat + beats, beats=beats, velocity=step.velocity * 0.6)
 
 
