@@ -1,0 +1,42 @@
+"""Where the Web PubSub service is, and whether it is reached by key or by identity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from core.settings import Settings
+
+
+@dataclass(frozen=True)
+class ServiceAddress:
+    """One Web PubSub resource.
+
+    Attributes:
+        endpoint: ``https://<name>.webpubsub.azure.com``, without a slash at its end.
+        access_key: ``None`` where the service is reached by identity.
+    """
+
+    endpoint: str
+    access_key: str | None = field(default=None, repr=False)
+
+    @property
+    def host(self) -> str:
+        """What the service calls itself when it asks whether its events are welcome."""
+        return urlsplit(self.endpoint).hostname or ""
+
+
+def service_address(settings: Settings) -> ServiceAddress | None:
+    """The service that the settings name, or ``None``. Raises ``ValueError`` for a connection string without parts."""
+    if settings.web_pubsub_connection:
+        return _from_connection_string(settings.web_pubsub_connection)
+    if settings.web_pubsub_endpoint:
+        return ServiceAddress(settings.web_pubsub_endpoint.rstrip("/"))
+    return None
+
+
+def _from_connection_string(text: str) -> ServiceAddress:
+    parts = {name.strip().lower(): value for name, _, value in (part.partition("=") for part in text.split(";"))}
+    if not (parts.get("endpoint") and parts.get("accesskey")):
+        raise ValueError("setting WEB_PUBSUB_CONNECTION: must say Endpoint=https://…;AccessKey=…;Version=1.0;")
+    return ServiceAddress(parts["endpoint"].rstrip("/"), parts["accesskey"])
