@@ -1,0 +1,91 @@
+"""The lead sheet that an accompaniment is played from: its beats and chords, and how long it is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from core.accompaniment.request import LONGEST_CHORDS_SECONDS, AccompanimentRequest
+from core.accompaniment.timeline import steady_timeline, timeline_of
+from core.analysis.result import Analysis
+from core.errors import FieldError, InvalidRequest
+from core.jobs.model import Model
+from core.ports import Timeline
+from core.theory.keys import parse_key
+
+_USUAL_BEATS_PER_BAR = 4
+_SLOWEST_BPM, _FASTEST_BPM = 30.0, 300.0  # what an engine may be told
+_CHORDS_SHOWN = 16
+
+
+class ChordsAsked(Model):
+    """What is to be played from chords alone.
+
+    Attributes:
+        symbols: one a bar, repeated to the end.
+    """
+
+    symbols: tuple[str, ...]
+    tempo_bpm: float
+    beats_per_bar: int
+    duration_seconds: float
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A lead sheet; ``key`` as it is read by people."""
+
+    timeline: Timeline
+    tempo_bpm: float
+    duration_seconds: float
+    key: str | None
+
+    @property
+    def chords(self) -> tuple[str, ...]:
+        """The symbols in the order in which they are played."""
+        return tuple(symbol for _, symbol in self.timeline.chords if symbol is not None)
+
+    def summary(self) -> dict[str, object]:
+        """What the job's result tells of it."""
+        chords = self.chords
+        return {
+            "tempo_bpm": round(self.tempo_bpm, 2),
+            "beats_per_bar": self.timeline.beats_per_bar,
+            "beats": len(self.timeline.beats),
+            "first_beat_seconds": round(self.timeline.beats[0], 4),
+            "key": self.key,
+            "chords": {"count": len(chords), "first": chords[:_CHORDS_SHOWN]},
+        }
+
+
+def chords_asked(request: AccompanimentRequest) -> ChordsAsked:
+    """What a request with chords asks for. Raises ``InvalidRequest``."""
+    symbols = request.symbols()
+    assert request.tempo_bpm is not None  # check_origin saw to it
+    beats_per_bar = request.beats_per_bar or _USUAL_BEATS_PER_BAR
+    bars = request.bars or len(symbols)
+    seconds = request.duration_seconds or bars * beats_per_bar * 60 / request.tempo_bpm
+    if not 0.5 <= seconds <= LONGEST_CHORDS_SECONDS:
+        pointer = "/bars" if request.bars else "/chords"
+        detail = f"{bars} bars last {seconds:.1f} seconds at this tempo; 0.5 to {LONGEST_CHORDS_SECONDS} can be made"
+        raise InvalidRequest([FieldError(pointer, detail)])
+    return ChordsAsked(
+        symbols=symbols, tempo_bpm=request.tempo_bpm, beats_per_bar=beats_per_bar, duration_seconds=seconds,
+        key=parse_key(request.key).name if request.key else None,
+    )  # fmt: skip
+
+
+def sheet_from_chords(asked: ChordsAsked) -> Sheet:
+    """The sheet with exactly these chords at this tempo."""
+    bars = math.ceil(asked.duration_seconds * asked.tempo_bpm / 60 / asked.beats_per_bar - 1e-9)
+    timeline = steady_timeline(asked.symbols, asked.tempo_bpm, asked.beats_per_bar, bars)
+    return Sheet(timeline, asked.tempo_bpm, asked.duration_seconds, asked.key)
+
+
+def sheet_from_analysis(analysis: Analysis) -> Sheet:
+    """The sheet of what was heard in a file. Raises ``UnsupportedAudio`` if it has no beat."""
+    timeline = timeline_of(analysis)
+    key = f"{analysis.key.tonic} {analysis.key.mode}" if analysis.key.tonic else None
+    tempo_bpm = min(max(analysis.tempo.bpm or 0.0, _SLOWEST_BPM), _FASTEST_BPM)
+    return Sheet(timeline, tempo_bpm, analysis.duration_seconds, key)
