@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.analysis.harmony.note_spectra import BINS_PER_SEMITONE, NoteSpectra, spectra_at
+from core.analysis.harmony.note_spectra import BINS_PER_SEMITONE, spectra_at
 
 BINS = 12 * BINS_PER_SEMITONE
 """Of an octave; bin 0 is C in A4 = 440 Hz, bin 1 a third of a semitone above."""
@@ -38,6 +38,8 @@ class Chroma:
         bass: ``[N, 36]``, of the notes below.
         energy: ``[N]``, the mean square of the samples around each frame's centre.
         flatness: ``[N]``, 0 (pure notes) to 1 (noise): the geometric over the arithmetic mean of the power.
+        tuning: ``[N]``, complex: the mean of how far the partials lie from A4 = 440 Hz, a semitone being the full turn;
+            the better they agree, the nearer to 1 it is in size.
         frame_rate: Hz.
         first_frame: the index of the first frame: frame i is centred at ``i / frame_rate`` seconds.
     """
@@ -46,6 +48,7 @@ class Chroma:
     bass: Frames
     energy: Frames
     flatness: Frames
+    tuning: NDArray[np.complex64]
     frame_rate: float
     first_frame: int = 0
 
@@ -62,8 +65,9 @@ class Chroma:
         part = slice(start, stop)
         first = self.first_frame + part.indices(len(self))[0]
         return Chroma(
-            self.treble[part], self.bass[part], self.energy[part], self.flatness[part], self.frame_rate, first
-        )
+            self.treble[part], self.bass[part], self.energy[part], self.flatness[part], self.tuning[part],
+            self.frame_rate, first,
+        )  # fmt: skip
 
     def semitones(self, tuning_cents: float = 0.0) -> tuple[Frames, Frames]:
         """Treble and bass, ``[N, 12]`` each, C first, of music whose A4 lies so many cents above 440 Hz."""
@@ -78,6 +82,7 @@ def joined(parts: list[Chroma]) -> Chroma:
         np.concatenate([part.bass for part in parts]),
         np.concatenate([part.energy for part in parts]),
         np.concatenate([part.flatness for part in parts]),
+        np.concatenate([part.tuning for part in parts]),
         parts[0].frame_rate,
         parts[0].first_frame,
     )
@@ -114,11 +119,8 @@ class ChromaListener:
         """The frames completed since the last ``take``, maybe none."""
         while ready := self._ready():
             self._listen(min(ready, _BATCH_FRAMES))
-        taken = joined([self._no_frames(), *self._heard])
-        self._heard = []
-        return Chroma(
-            taken.treble, taken.bass, taken.energy, taken.flatness, taken.frame_rate, self._frames - len(taken)
-        )
+        heard, self._heard = self._heard, []
+        return joined(heard or [self._no_frames()])
 
     def finish(self) -> Chroma:
         """The frames that were not taken, up to the end of the music; then it is as new."""
@@ -150,21 +152,23 @@ class ChromaListener:
 
     def _listen(self, count: int) -> None:
         frames = np.lib.stride_tricks.sliding_window_view(self._pending, self._window)[:: self._hop][:count]
-        self._heard.append(_chroma_of(frames, self._spectra, self.frame_rate))
+        self._heard.append(self._chroma_of(frames))
         self._pending = self._pending[count * self._hop :].copy()
         self._frames += count
 
+    def _chroma_of(self, frames: Frames) -> Chroma:
+        found = self._spectra.notes_in(frames)
+        middle = frames[:, self._window * 3 // 8 : self._window * 5 // 8]
+        energy = np.einsum("ij,ij->i", middle, middle) / np.float32(middle.shape[1])
+        treble = _folded(found.notes * self._spectra.treble_weights)
+        bass = _folded(found.notes * self._spectra.bass_weights)
+        return Chroma(treble, bass, energy, found.flatness, found.tuning, self.frame_rate, self._frames)
+
     def _no_frames(self) -> Chroma:
         none = np.zeros((0, BINS), np.float32)
-        return Chroma(none, none, none[:, 0], none[:, 0], self.frame_rate, self._frames)
-
-
-def _chroma_of(frames: Frames, spectra: NoteSpectra, frame_rate: float) -> Chroma:
-    notes, flatness = spectra.notes_in(frames)
-    middle = frames[:, frames.shape[1] * 3 // 8 : frames.shape[1] * 5 // 8]
-    energy = np.einsum("ij,ij->i", middle, middle) / middle.shape[1]
-    treble, bass = (_folded(notes * weights) for weights in (spectra.treble_weights, spectra.bass_weights))
-    return Chroma(treble, bass, energy.astype(np.float32), flatness, frame_rate)
+        return Chroma(
+            none, none, none[:, 0], none[:, 0], none[:, 0].astype(np.complex64), self.frame_rate, self._frames
+        )
 
 
 def _folded(notes: Frames) -> Frames:

@@ -13,6 +13,7 @@ matrix factorization*), which stay non-negative and cost two small matrix produc
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -29,10 +30,27 @@ _PARTIAL_DECAY = 0.7  # Mauch and Dixon's choice
 _UPDATES = 30
 _FLOOR = 0.01  # of the frame's strongest bin, −40 dB: the whitening raises nothing from below
 _SILENCE = 1e-5  # −100 dBFS
+_TUNING_HZ = (100.0, 2000.0)  # below, a semitone is too few bins; above, a stiff string's partials are sharp
+_WEAKEST_PARTIAL = 0.03  # of the strongest, −30 dB
 _BASS_MIDI = (48.0, 60.0)  # all bass below C3, none from C4 on
 _TREBLE_MIDI = (42.0, 54.0)
 
 Matrix = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FoundNotes:
+    """What explains some frames.
+
+    Attributes:
+        notes: ``[B, 216]``, how strongly each sounds, from C1 up in thirds of a semitone.
+        flatness: ``[B]``, 0 (pure notes) to 1 (noise): the geometric over the arithmetic mean of the power.
+        tuning: ``[B]``, complex: the mean of how far partials lie from A4 = 440 Hz, a semitone being the full turn.
+    """
+
+    notes: Matrix
+    flatness: Matrix
+    tuning: NDArray[np.complex64]
 
 
 class NoteSpectra:
@@ -40,89 +58,96 @@ class NoteSpectra:
 
     def __init__(self, sample_rate: int) -> None:
         self.window_length = 1 << round(math.log2(_WINDOW_SECONDS * sample_rate))
-        self._long = _Window(self.window_length, sample_rate)
-        self._short = _Window(self.window_length // 2, sample_rate)
         midi = _LOWEST_MIDI + np.arange((_HIGHEST_MIDI - _LOWEST_MIDI) * BINS_PER_SEMITONE) / BINS_PER_SEMITONE
-        self._low = midi < _SPLIT_MIDI
-        self._mean = _surroundings(midi.size)
-        self._midi = midi
+        self._long = _Window(self.window_length, sample_rate, midi[midi < _SPLIT_MIDI])
+        self._short = _Window(self.window_length // 2, sample_rate, midi[midi >= _SPLIT_MIDI])
+        self._surroundings = _surroundings(midi.size)
         notes = midi[midi < _HIGHEST_NOTE]
         self._templates = np.stack([self._template(note) for note in notes])
         self._gram = self._templates @ self._templates.T
-        self.bass_weights, self.treble_weights = _bass_of(notes), 1 - _bass_of(notes, _TREBLE_MIDI)
+        self.bass_weights = _below(notes, *_BASS_MIDI)
+        """``[216]``: how much of each note is bass."""
+        self.treble_weights = 1 - _below(notes, *_TREBLE_MIDI)
+        """``[216]``: how much of each is treble; some are both."""
 
-    def notes_in(self, frames: Matrix) -> tuple[Matrix, Matrix]:
-        """How strongly each note sounds in frames ``[B, T]`` of ``window_length`` samples, and how flat they are.
-
-        Notes ``[B, 216]`` from C1 up in thirds of a semitone; flatness ``[B]``, 0 to 1.
-        """
-        spectra = self._spectra(frames)
-        return self._explained(self._whitened(spectra)), _flatness(spectra)
-
-    def _spectra(self, frames: Matrix) -> Matrix:
+    def notes_in(self, frames: Matrix) -> FoundNotes:
+        """What explains frames ``[B, T]`` of ``window_length`` samples each."""
         quarter = frames.shape[1] // 4
         low, high = self._long.magnitudes(frames), self._short.magnitudes(frames[:, quarter:-quarter])
-        low, high = low @ self._long.onto(self._midi[self._low]), high @ self._short.onto(self._midi[~self._low])
-        return np.concatenate([low, high], axis=1)
+        spectra = np.concatenate([low @ self._long.onto_pitch, high @ self._short.onto_pitch], axis=1)
+        return FoundNotes(self._explained(self._whitened(spectra)), _flatness(spectra), self._long.tuning(low))
 
     def _whitened(self, spectra: Matrix) -> Matrix:
         strongest = spectra.max(axis=1, keepdims=True)
-        mean = spectra @ self._mean
-        above = np.maximum(spectra - mean, 0)
-        spread = np.sqrt(np.maximum(np.square(spectra - mean) @ self._mean, 0))
-        whitened = above / (spread + _FLOOR * strongest + _SILENCE)
-        return np.asarray(whitened, np.float32)
+        away = spectra - spectra @ self._surroundings
+        spread = np.sqrt(np.square(away) @ self._surroundings)
+        whitened: Matrix = np.maximum(away, 0) / (spread + _FLOOR * strongest + _SILENCE)
+        return whitened
 
     def _explained(self, spectra: Matrix) -> Matrix:
         seen = spectra @ self._templates.T
         notes = seen.copy()
         for _ in range(_UPDATES):
-            notes *= seen / (notes @ self._gram + 1e-9)
+            notes *= seen / (notes @ self._gram + np.float32(1e-9))
         return notes
 
     def _template(self, note: float) -> Matrix:
-        partials = np.arange(1, _PARTIALS + 1)
-        frequencies = _frequency(note) * partials
-        spectrum = sum(
-            _PARTIAL_DECAY ** (partial - 1) * self._tone(frequency)
-            for partial, frequency in zip(partials, frequencies, strict=True)
-        )
-        return np.asarray(spectrum / np.linalg.norm(spectrum), np.float32)
-
-    def _tone(self, frequency: float) -> Matrix:
-        low = self._long.lobe(frequency) @ self._long.onto(self._midi[self._low])
-        high = self._short.lobe(frequency) @ self._short.onto(self._midi[~self._low])
-        return np.concatenate([low, high])
+        spectrum = np.zeros(self._surroundings.shape[0], np.float32)
+        for partial in range(1, _PARTIALS + 1):
+            frequency = float(_frequency(note)) * partial
+            tone = [window.lobe(frequency) @ window.onto_pitch for window in (self._long, self._short)]
+            spectrum += np.float32(_PARTIAL_DECAY ** (partial - 1)) * np.concatenate(tone)
+        return spectrum / np.linalg.norm(spectrum)
 
 
 class _Window:
-    def __init__(self, length: int, sample_rate: int) -> None:
+    """Hann's, of some length, and how its bins ``[F]`` lie on the pitches ``[P]`` that it sees."""
+
+    def __init__(self, length: int, sample_rate: int, midi: NDArray[np.float64]) -> None:
         self._shape = np.hanning(length + 1)[:-1].astype(np.float32) * np.float32(4 / length)
         self._bin_hz = sample_rate / length
         self._bins = min(int(_frequency(_HIGHEST_MIDI + 1) / self._bin_hz) + 1, length // 2 + 1)
-        self._maps: dict[tuple[float, int], Matrix] = {}
+        self.onto_pitch = self._onto(midi)
+        """``[F, P]``"""
 
     def magnitudes(self, frames: Matrix) -> Matrix:
-        """1 for a sine of full scale."""
+        """``[B, F]``, 1 for a sine of full scale."""
         return np.abs(np.fft.rfft(frames * self._shape, axis=1)[:, : self._bins])
 
     def lobe(self, frequency: float) -> Matrix:
-        """What ``magnitudes`` shows of a sine."""
+        """What ``magnitudes`` shows of a sine ``[F]``: the transform of Hann's window, without its side lobes."""
         away = np.abs(np.arange(self._bins) - frequency / self._bin_hz)
-        lobe = np.abs(np.sinc(away) / np.where(np.abs(away - 1) < 1e-6, 1, 1 - away**2))
-        return np.where(away < 2, np.where(np.abs(away - 1) < 1e-6, 0.5, lobe), 0).astype(np.float32)
+        pole = np.abs(away - 1) < 1e-6
+        lobe = np.where(pole, 0.5, np.sinc(away) / np.where(pole, 1, 1 - away**2))
+        return np.where(away < 2, lobe, 0).astype(np.float32)
 
-    def onto(self, midi: NDArray[np.float64]) -> Matrix:
-        """Weights ``[bins, P]``: raised cosines, two bins wide where those are wide enough to be seen."""
-        key = (float(midi[0]), midi.size)
-        if key not in self._maps:
-            frequencies = np.arange(self._bins) * self._bin_hz
-            centre = _frequency(midi)
-            step = np.maximum(centre * (2 ** (1 / 12 / BINS_PER_SEMITONE) - 1), self._bin_hz)
-            away = np.abs(frequencies[:, None] - centre) / step
-            weights = np.where(away < 1, 0.5 + 0.5 * np.cos(np.pi * away), 0)
-            self._maps[key] = (weights / np.maximum(weights.sum(axis=0), 1e-9)).astype(np.float32)
-        return self._maps[key]
+    def tuning(self, magnitudes: Matrix) -> NDArray[np.complex64]:
+        """The mean direction ``[B]`` of the partials' distances from the nearest notes.
+
+        A peak's frequency is that of the parabola through the logarithms of its three bins (Smith and Serra 1987,
+        *PARSHL*).
+        """
+        lowest, highest = (int(frequency / self._bin_hz) for frequency in _TUNING_HZ)
+        logs = np.log(magnitudes[:, lowest - 1 : highest + 1] + np.float32(_SILENCE))
+        left, middle, right = logs[:, :-2], logs[:, 1:-1], logs[:, 2:]
+        least = magnitudes.max(axis=1, keepdims=True) * np.float32(_WEAKEST_PARTIAL) + np.float32(10 * _SILENCE)
+        frames, bins = np.nonzero((middle > left) & (middle >= right) & (magnitudes[:, lowest:highest] > least))
+        left, middle, right = left[frames, bins], middle[frames, bins], right[frames, bins]
+        frequencies = (lowest + bins + 0.5 * (left - right) / (left - 2 * middle + right)) * self._bin_hz
+        turns = np.exp(2j * np.pi * 12 * np.log2(frequencies / 440))
+        weights = magnitudes[frames, lowest + bins]
+        size = len(magnitudes)
+        total = np.bincount(frames, weights, size) + 1e-9
+        summed = np.bincount(frames, weights * turns.real, size) + 1j * np.bincount(frames, weights * turns.imag, size)
+        return np.asarray(summed / total, np.complex64)
+
+    def _onto(self, midi: NDArray[np.float64]) -> Matrix:
+        """Raised cosines, of two pitches' width where the bins lie closer than those, else of two bins'."""
+        centre = _frequency(midi)
+        step = np.maximum(centre * (2 ** (1 / 12 / BINS_PER_SEMITONE) - 1), self._bin_hz)
+        away = np.abs(np.arange(self._bins)[:, None] * self._bin_hz - centre) / step
+        weights = np.where(away < 1, 0.5 + 0.5 * np.cos(np.pi * away), 0)
+        return np.asarray(weights / np.maximum(weights.sum(axis=0), 1e-9), np.float32)
 
 
 @lru_cache(maxsize=2)
@@ -143,8 +168,8 @@ def _surroundings(size: int) -> Matrix:
     return np.asarray(weights / weights.sum(axis=0), np.float32)
 
 
-def _bass_of(midi: NDArray[np.float64], between: tuple[float, float] = _BASS_MIDI) -> Matrix:
-    lowest, highest = between
+def _below(midi: NDArray[np.float64], lowest: float, highest: float) -> Matrix:
+    """1 up to ``lowest``, 0 from ``highest`` on, a cosine between."""
     return (0.5 + 0.5 * np.cos(np.pi * np.clip((midi - lowest) / (highest - lowest), 0, 1))).astype(np.float32)
 
 
