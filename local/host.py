@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 import uvicorn
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local.admin import Admin
 from local.blob_trigger import SCAN_SECONDS, BlobListener
@@ -23,11 +23,20 @@ from local.queue_trigger import QueueOptions, queue_listener
 from local.settings import HostSettings, load_settings
 from local.storage import Storage
 from local.timer_trigger import TimerListener
+from local.web_pubsub import WebPubSub
+from local.web_pubsub_tokens import EmulatorAddress
+from local.web_sockets import OpenSockets
 
 logger = logging.getLogger("local.host")
 
 STREAM_GRACE_SECONDS = 3.0
 """How long open connections may hold up the end: a stream of events could stay for ever, and its client comes back."""
+
+MAX_WEB_SOCKET_BYTES = 1_048_576
+"""The largest message, as Azure Web PubSub has it."""
+
+PING_SECONDS = 20.0
+"""How often a WebSocket's client is asked whether it is still there, and how long it may take to say so."""
 
 
 class Listener(Protocol):
@@ -54,8 +63,16 @@ class Server(uvicorn.Server):
 class Host:
     """One app on one port."""
 
-    def __init__(self, settings: HostSettings, functions: list[LoadedFunction], grace_seconds: float) -> None:
+    def __init__(
+        self,
+        settings: HostSettings,
+        functions: list[LoadedFunction],
+        grace_seconds: float,
+        web_pubsub: WebPubSub | None = None,
+    ) -> None:
         self._grace_seconds = grace_seconds
+        self._web_pubsub = web_pubsub
+        self._open_sockets = OpenSockets()
         self._storage = Storage(settings.connection_string())
         self._invoker = Invoker(settings.app_dir)
         self._http = HttpFunctions(functions, settings, self._invoker)
@@ -68,14 +85,14 @@ class Host:
     async def serve(self, listening: socket.socket) -> None:
         """Run until SIGINT or SIGTERM, and to the end of the grace period at most."""
         server = Server(self._server_config(), lambda: print_ready(listening))
-        self._handle_signals(server)
+        self._handle_signals()
         web = asyncio.create_task(server.serve(sockets=[listening]), name="http")
         tasks = [web, *(asyncio.create_task(listener.run(self._stopping)) for listener in self._listeners)]
         stop = asyncio.create_task(self._stopping.wait())
         await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        if not stop.done():
-            server.handle_exit(signal.SIGTERM, None)
-            self._stopping.set()
+        self._stopping.set()
+        await self._open_sockets.close_all()
+        server.handle_exit(signal.SIGTERM, None)
         _, unfinished = await asyncio.wait(tasks, timeout=self._grace_seconds)
         await self._drain_manual_runs()
         for task in set(tasks) - unfinished:
@@ -84,10 +101,18 @@ class Host:
             logger.warning("gave up after %s s on: %s", self._grace_seconds, ", ".join(self._invoker.running) or "http")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        application = self._admin.app if scope["path"].lower().startswith("/admin/") else self._http
-        await application(scope, receive, send)
+        application = self._application(scope["path"])
+        if scope["type"] == "websocket":
+            await self._open_sockets.serve(application, scope, receive, send)
+        elif scope["type"] == "http":
+            await application(scope, receive, send)
+
+    def _application(self, path: str) -> ASGIApp:
+        if path.lower().startswith("/admin/"):
+            return self._admin.app
+        if self._web_pubsub is not None and self._web_pubsub.serves(path):
+            return self._web_pubsub
+        return self._http
 
     async def _drain_manual_runs(self) -> None:
         if self._admin.manual_runs:
@@ -108,15 +133,17 @@ class Host:
             log_config=None,
             access_log=False,
             lifespan="off",
+            ws_max_size=MAX_WEB_SOCKET_BYTES,
+            ws_ping_interval=PING_SECONDS,
+            ws_ping_timeout=PING_SECONDS,
             timeout_graceful_shutdown=max(1, int(min(self._grace_seconds, STREAM_GRACE_SECONDS))),
         )
 
-    def _handle_signals(self, server: Server) -> None:
+    def _handle_signals(self) -> None:
         def stop(number: int) -> None:
             if self._stopping.is_set():
                 os._exit(130)  # the second Ctrl-C
             logger.info("draining: waiting up to %s s for %s", self._grace_seconds, self._invoker.running or "nothing")
-            server.handle_exit(signal.SIGTERM, None)
             self._stopping.set()
 
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -137,14 +164,24 @@ def run_host(app_dir: Path, port: int, grace_seconds: float, until_stdin_ends: b
     Raises SettingsError, IndexingError, or OSError when the port is taken.
     """
     configure_logging()
-    settings = load_settings(app_dir.resolve(), os.environ)
-    os.environ.update(settings.values)
-    functions = load_functions(settings)
-    if until_stdin_ends:
-        threading.Thread(target=terminate_at_end_of_stdin, daemon=True).start()
-    host = Host(settings, functions, grace_seconds)
     with listening_socket(port) as listening:
+        settings = load_settings(app_dir.resolve(), os.environ)
+        os.environ.update(settings.values)
+        web_pubsub = emulated_web_pubsub(listening)
+        functions = load_functions(settings)
+        if until_stdin_ends:
+            threading.Thread(target=terminate_at_end_of_stdin, daemon=True).start()
+        host = Host(settings, functions, grace_seconds, web_pubsub)
         asyncio.run(serve_and_exit(host, listening))
+
+
+def emulated_web_pubsub(listening: socket.socket) -> WebPubSub | None:
+    """An emulator behind the host's own port, which the app is told of; none where the settings name a service."""
+    if os.environ.get("WEB_PUBSUB_CONNECTION") or os.environ.get("WEB_PUBSUB_ENDPOINT"):
+        return None
+    address = EmulatorAddress("http://{}:{}".format(*listening.getsockname()[:2]))
+    os.environ["WEB_PUBSUB_CONNECTION"] = address.connection_string
+    return WebPubSub(address)
 
 
 def listening_socket(port: int) -> socket.socket:

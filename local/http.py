@@ -78,9 +78,10 @@ class HttpFunctions:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         for route in self.routes:
-            parameters = route.match(scope["method"], scope["path"])
+            parameters = route.match(scope.get("method", "GET"), scope["path"])  # a WebSocket is opened by a GET
             if parameters is not None:
-                await self._answer(route.function, {**scope, "path_params": parameters}, receive, send)
+                answer = self._answer if scope["type"] == "http" else self._upgrade
+                await answer(route.function, {**scope, "path_params": parameters}, receive, send)
                 return
         await Response(status_code=404)(scope, receive, send)
 
@@ -106,6 +107,22 @@ class HttpFunctions:
                 raise  # the server logs it and cuts the connection: the client must not take this for an end
             logger.exception("%s failed while answering", function.name)
             await Response(status_code=500)(scope, receive, send)
+
+    async def _upgrade(self, function: LoadedFunction, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the function see the GET that asks for the WebSocket, and its response carry the WebSocket on.
+
+        The host of Azure does not do this. A response that is no ASGI app for WebSockets refuses the upgrade.
+        """
+        request = Request({**scope, "type": "http", "method": "GET"}, no_body)
+        try:
+            response = await self._invoker.invoke(function, lambda: request)
+        except FunctionFailed:
+            response = Response(status_code=500)
+        await response(scope, receive, send)
+
+
+async def no_body() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
 
 
 def limited(receive: Receive, max_bytes: int) -> Receive:

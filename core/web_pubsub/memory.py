@@ -7,7 +7,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 
 class MemoryChannel:
@@ -34,10 +34,13 @@ class MemoryChannel:
         query = urlencode({"user": user_id, "minutes": minutes, "group": groups}, doseq=True)
         return f"memory://{self.hub}?{query}"
 
-    def connect(self, connection_id: str, groups: Sequence[str] = ()) -> None:
-        """Let a client be there."""
+    def connect(self, url: str) -> str:
+        """Let a client be there that was given this address; returns its connection's id."""
+        groups = parse_qs(urlsplit(url).query).get("group", [])
         with self._lock:
+            connection_id = f"connection-{len(self._groups)}"
             self._groups[connection_id] = frozenset(groups)
+        return connection_id
 
     def received(self, connection_id: str) -> list[dict[str, Any]]:
         """What the client got so far."""
