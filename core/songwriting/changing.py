@@ -8,12 +8,21 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from core.errors import FieldError, InvalidRequest
 from core.songwriting.request import Entries, KeyName
-from core.songwriting.suggesting import CapoView, ChordView, KeyView, capo_view, chord_view, key_view, read_chords
+from core.songwriting.suggesting import (
+    CapoView,
+    ChordView,
+    KeyView,
+    ModulationView,
+    capo_view,
+    chord_view,
+    key_view,
+    modulation_views,
+    read_chords,
+)
 from core.theory.chords import Chord
-from core.theory.harmony import function_of
-from core.theory.key_finding import FoundKey, find_keys
 from core.theory.keys import Key, parse_key
 from core.theory.statistics import Style
+from core.theory.suggestions import functions_in, keys_of
 from core.theory.transposition import best_capo, simplified, to_key
 from core.validation import NOT_EMPTY, Between, default
 
@@ -42,7 +51,10 @@ class ChordsRequest(BaseModel):
 class ChordsView(BaseModel):
     """The chords as asked for, what each does in their key, and the capo that makes them easiest."""
 
-    key: KeyView
+    key: KeyView = Field(description="At the end of the chords, if it changes among them")
+    modulations: list[ModulationView] = Field(
+        description="Where the key changes; each chord's numeral is that of the key it stands in"
+    )
     chords: list[ChordView]
     capo: CapoView
 
@@ -51,12 +63,18 @@ def answer(request: ChordsRequest) -> ChordsView:
     """Read, move and simplify the chords."""
     given = parse_key(request.key) if request.key else None
     chords = read_chords(request.chords, given)
-    source = FoundKey(given, 1.0) if given else find_keys(chords, request.style)[0]
+    source = keys_of(chords, request.style, given).ranked[0]
     key, moved = _moved(request, chords, source.key)
+    spans = keys_of(moved, request.style, key if given else None).spans
     if request.tones:
         moved = [simplified(chord, request.tones) for chord in moved]
-    views = [chord_view(chord, function_of(chord, key, blues=request.style == "blues")) for chord in moved]
-    return ChordsView(key=key_view(key, source.confidence), chords=views, capo=capo_view(best_capo(moved)))
+    functions = functions_in(moved, spans, request.style)
+    return ChordsView(
+        key=key_view(key, source.confidence),
+        modulations=modulation_views(spans),
+        chords=[chord_view(chord, function) for chord, function in zip(moved, functions, strict=True)],
+        capo=capo_view(best_capo(moved)),
+    )
 
 
 def _moved(request: ChordsRequest, chords: list[Chord], source: Key) -> tuple[Key, list[Chord]]:

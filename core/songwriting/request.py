@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic.config import JsonDict
 
+from core.songwriting.assistance import AskAssistant
 from core.songwriting.forms import SectionName
 from core.songwriting.moods import MoodName
 from core.theory.keys import parse_key
@@ -61,6 +62,7 @@ class SuggestionRequest(BaseModel):
         None, description="Of each progression that is drawn; 4 if left out, in blues 12"
     )
     random_seed: Annotated[Seed, default(0)] = Field(0, description="Decides which progressions are drawn")
+    assistant: AskAssistant = False
 
 
 class SongRequest(BaseModel):
@@ -77,6 +79,7 @@ class SongRequest(BaseModel):
     random_seed: Seed | None = Field(
         None, description="The same theme and seed give the same song; from the theme if left out"
     )
+    assistant: AskAssistant = False
 
 
 class ThemeRequest(BaseModel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from core.songwriting.drawing import draw_progression
@@ -38,11 +38,29 @@ class Section:
         name: verse, chorus and so on.
         chords: one a bar.
         melody: hints.
+        why, prompts: the assistant's words on its chords and for its lyrics; empty without it.
     """
 
     name: SectionName
     chords: tuple[Chord, ...]
     melody: Melody
+    why: str = ""
+    prompts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a section can be given in place of its own.
+
+    Attributes:
+        chords: one a bar.
+        why: why they suit.
+        prompts: what its lyrics could be about.
+    """
+
+    chords: tuple[Chord, ...]
+    why: str
+    prompts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -102,13 +120,29 @@ def write_song(
     tempo = tempo_bpm or float(Random(f"{seed} tempo").randint(*described.tempo_bpm))  # noqa: S311 - so
     order = tuple(form or FORMS[style])
     sections = _sections(order, style, described, key, seed)
-    by_name = {section.name: section.chords for section in sections}
-    chords = [chord for name in order for chord in by_name[name]]
-    chords[-1] = _home(style, key)
+    chords = _in_order(order, sections, style, key)
     return Song(
-        theme, mood, mood_name is None and said is not None, style, key, tempo, seed, order, sections, tuple(chords),
+        theme, mood, mood_name is None and said is not None, style, key, tempo, seed, order, sections, chords,
         best_capo(chords),
     )  # fmt: skip
+
+
+def with_parts(song: Song, title: str, parts: Mapping[SectionName, Part]) -> Song:
+    """The same song with another title, and with other chords and words for each of its sections."""
+    sections = tuple(
+        Section(name, part.chords, melody_for(name, song.key, part.chords), part.why, part.prompts)
+        for name, part in ((section.name, parts[section.name]) for section in song.sections)
+    )
+    chords = _in_order(song.form, sections, song.style, song.key)
+    theme = replace(song.theme, title=title)
+    return replace(song, theme=theme, sections=sections, chords=chords, capo=best_capo(chords))
+
+
+def _in_order(order: Sequence[SectionName], sections: Sequence[Section], style: Style, key: Key) -> tuple[Chord, ...]:
+    """The whole song's chords; the last bar is home."""
+    by_name = {section.name: section.chords for section in sections}
+    chords = [chord for name in order for chord in by_name[name]]
+    return (*chords[:-1], _home(style, key))
 
 
 def _sections(order: Sequence[SectionName], style: Style, mood: Mood, key: Key, seed: int) -> tuple[Section, ...]:

@@ -39,6 +39,8 @@ def steps_of(song: Song) -> list[Step]:
 
 def section_reason(section: Section, song: Song) -> str:
     """Why a section has the chords it has."""
+    if section.why:
+        return section.why
     first, last = section.chords[0].symbol, section.chords[-1].symbol
     if song.style == "blues" and len(section.chords) == 12:
         return (
@@ -49,6 +51,11 @@ def section_reason(section: Section, song: Song) -> str:
     if section.name == "chorus" and first != _home(song):
         return f"It begins on {first} instead of home, so it seems to lift off; {last} leads round to it again."
     return f"It begins on {first}, and {last} leads back there, so it can go round for as long as you like."
+
+
+def section_prompts(section: Section, song: Song) -> list[str]:
+    """What the words of a section could be about."""
+    return list(section.prompts) or prompts_for(section.name, song.theme)
 
 
 def bars_text(section: Section) -> str:
@@ -150,7 +157,7 @@ def _lyrics(song: Song) -> Iterator[Step]:
         if section.name in ("intro", "outro"):
             continue
         scheme, why = RHYME_SCHEMES[song.style][section.name]
-        prompts = " ".join(prompts_for(section.name, song.theme))
+        prompts = " ".join(section_prompts(section, song))
         words = f" Rhymes to try: {', '.join(rhymes)}." if rhymes and section.name == "chorus" else ""
         yield Step(f"Write the {section.name}", f"{prompts} Let its lines rhyme {scheme}.{words}", why)
 

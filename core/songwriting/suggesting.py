@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from core.assistant.service import Assistant
 from core.errors import FieldError, InvalidRequest
+from core.songwriting import assisted_suggestions
+from core.songwriting.assistance import AssistantView, assistant_view
 from core.songwriting.drawing import draw_progression
 from core.songwriting.moods import MOODS, MoodName
 from core.songwriting.request import SuggestionRequest
 from core.theory.chords import Chord
 from core.theory.harmony import Function, roman
+from core.theory.key_finding import KeySpan
 from core.theory.keys import Key, Mode, key_on, parse_key
 from core.theory.notation import ProgressionError, parse_progression
 from core.theory.statistics import Style
@@ -51,6 +57,14 @@ class SuggestionView(BaseModel):
     reason: str
 
 
+class ModulationView(BaseModel):
+    """Where the key changes."""
+
+    chord_index: int = Field(description="Of the first chord in the new key, from 0")
+    from_key: str = Field(description="The name of the key before it")
+    key: KeyView = Field(description="The new key; its confidence is that over all of its chords")
+
+
 class CapoView(BaseModel):
     """The capo that leaves the most open chords on a guitar."""
 
@@ -67,10 +81,16 @@ class ProgressionView(BaseModel):
 
 
 class SuggestionsView(BaseModel):
-    """What could come next, the likeliest first; ``rest_probability`` is that of all other chords together."""
+    """What could come next, the likeliest first, or the assistant's in its own order if those are used.
 
-    key: KeyView
+    ``rest_probability`` is that of all other chords together.
+    """
+
+    key: KeyView = Field(description="At the end of the chords, if it changes among them")
     key_alternatives: list[KeyView]
+    modulations: list[ModulationView] = Field(
+        description="Where the key changes; each chord's numeral is that of the key it stands in"
+    )
     style: Style
     form: Literal["", "12-bar blues"]
     chords: list[ChordView]
@@ -80,6 +100,7 @@ class SuggestionsView(BaseModel):
     mood: MoodName | None = None
     mood_moves: str | None = Field(None, description="What is characteristic of the mood")
     progressions: list[ProgressionView] = Field([], description="Drawn in the mood, if one was asked for")
+    assistant: AssistantView | None = Field(None, description="null if the request did not ask for it")
 
 
 def read_chords(entries: tuple[str, ...], key: Key | None) -> list[Chord]:
@@ -93,24 +114,27 @@ def read_chords(entries: tuple[str, ...], key: Key | None) -> list[Chord]:
         raise InvalidRequest(faults) from None
 
 
-def answer(request: SuggestionRequest) -> SuggestionsView:
-    """Rank what could come next and, if a mood is named, draw progressions in it."""
+def answer(request: SuggestionRequest, assistant: Assistant) -> SuggestionsView:
+    """Rank what could come next, ask the assistant if it is to be asked, and draw progressions if a mood is named."""
     key = parse_key(request.key) if request.key else None
     chords = read_chords(request.chords, key)
     if key is None and not chords and request.mood:
         key = key_on(0 if MOODS[request.mood].mode == "major" else 9, MOODS[request.mood].mode)
     found = suggest(chords, request.style, key, request.limit)
-    view = _view(found, chords, request.style)
-    if request.mood is None and request.bars is None:
-        return view
-    mood: MoodName = request.mood or ("happy" if found.key.mode == "major" else "sad")
-    return view.model_copy(
-        update={
-            "mood": mood,
-            "mood_moves": MOODS[mood].moves,
-            "progressions": _progressions(request, mood, found.key),
-        }
+    outcome = None
+    if request.assistant:
+        outcome = assisted_suggestions.with_assistant(found, chords, request.style, request.limit, assistant)
+    shown = outcome.result if outcome and outcome.result else found
+    return _view(shown, chords, request.style).model_copy(
+        update={"assistant": outcome and assistant_view(outcome)} | _drawn(request, found.key)
     )
+
+
+def _drawn(request: SuggestionRequest, key: Key) -> dict[str, Any]:
+    if request.mood is None and request.bars is None:
+        return {}
+    mood: MoodName = request.mood or ("happy" if key.mode == "major" else "sad")
+    return {"mood": mood, "mood_moves": MOODS[mood].moves, "progressions": _progressions(request, mood, key)}
 
 
 def progression_view(chords: list[Chord], key: Key) -> ProgressionView:
@@ -131,6 +155,7 @@ def _view(found: Suggestions, chords: list[Chord], style: Style) -> SuggestionsV
     return SuggestionsView(
         key=key_view(found.key, found.confidence),
         key_alternatives=[key_view(each.key, each.confidence) for each in found.alternatives],
+        modulations=modulation_views(found.spans),
         style=style,
         form="12-bar blues" if found.form else "",
         chords=[chord_view(chord, function) for chord, function in zip(chords, found.functions, strict=True)],
@@ -149,6 +174,14 @@ def _view(found: Suggestions, chords: list[Chord], style: Style) -> SuggestionsV
 def chord_view(chord: Chord, function: Function) -> ChordView:
     """A chord and what it does."""
     return ChordView(chord=chord.symbol, roman=function.roman, function=function.role, simpler=simplified(chord).symbol)
+
+
+def modulation_views(spans: Sequence[KeySpan]) -> list[ModulationView]:
+    """Where one span's key gives way to the next one's."""
+    return [
+        ModulationView(chord_index=new.start, from_key=old.key.name, key=key_view(new.key, new.confidence))
+        for old, new in pairwise(spans)
+    ]
 
 
 def capo_view(capo: Capo) -> CapoView:

@@ -8,12 +8,15 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from core.assistant.service import Assistant
+from core.songwriting import assisted_songs
+from core.songwriting.assistance import AssistantView, assistant_view
 from core.songwriting.forms import SectionName
-from core.songwriting.lyrics import RHYME_SCHEMES, prompts_for
+from core.songwriting.lyrics import RHYME_SCHEMES
 from core.songwriting.moods import MoodName
 from core.songwriting.request import SongRequest
 from core.songwriting.song import BEATS_A_BAR, Section, Song, write_song
-from core.songwriting.steps import section_reason, steps_of
+from core.songwriting.steps import section_prompts, section_reason, steps_of
 from core.songwriting.suggesting import CapoView, capo_view
 from core.songwriting.themes import images_of, rhymes_of, syllables, title_rhythm
 from core.theory.harmony import roman
@@ -125,6 +128,7 @@ class SongView(BaseModel):
     rhymes: list[str]
     steps: list[StepView]
     requests: dict[str, ReadyRequest]
+    assistant: AssistantView | None = Field(None, description="null if the request did not ask for it")
 
 
 class Instructions(BaseModel):
@@ -140,6 +144,15 @@ def song_for(request: SongRequest) -> Song:
         request.theme, request.style, key_name=request.key, tempo_bpm=request.tempo_bpm, mood_name=request.mood,
         form=request.form, seed=request.random_seed,
     )  # fmt: skip
+
+
+def answer(request: SongRequest, assistant: Assistant) -> SongView:
+    """The song, with the assistant's words and chords if it is to be asked and has any that fit."""
+    song = song_for(request)
+    if not request.assistant:
+        return song_view(song)
+    outcome = assisted_songs.with_assistant(song, assistant)
+    return song_view(outcome.result or song).model_copy(update={"assistant": assistant_view(outcome)})
 
 
 def instructions(theme: str) -> Instructions:
@@ -196,7 +209,7 @@ def _section_view(section: Section, song: Song) -> SectionView:
             lean_on=[LeanView(chord=chord, degree=degree, note=note) for chord, degree, note in melody.lean_on],
             why=melody.why,
         ),
-        lyrics=LyricsView(rhyme_scheme=scheme, prompts=prompts_for(section.name, song.theme), why=why),
+        lyrics=LyricsView(rhyme_scheme=scheme, prompts=section_prompts(section, song), why=why),
     )
 
 

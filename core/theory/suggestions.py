@@ -13,11 +13,11 @@ other styles, and predicted no better (``bench.chord_predictions``).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.theory.chords import Chord, parse_chord
 from core.theory.harmony import Function, function_of
-from core.theory.key_finding import FoundKey, find_keys
+from core.theory.key_finding import FoundKey, KeyReading, KeySpan, read_keys
 from core.theory.keys import Key
 from core.theory.reasons import reason
 from core.theory.statistics import (
@@ -60,11 +60,13 @@ class Suggestions:
     """What could come next.
 
     Attributes:
-        key: the one that was given, or the likeliest.
+        key: the one that was given, or the likeliest at the end of the chords.
         confidence: of the key, 1 if it was given.
         alternatives: the likeliest of the other keys; none if the key was given.
-        functions: what each of the chords does in the key.
+        spans: the parts of the chords that are each in one key; the last one's is ``key``.
+        functions: what each of the chords does in its part's key.
         form: ``12-bar blues`` where the chords fit its bars so far, else empty.
+        chances: of every state that could be next, as ``core.theory.statistics`` counts them.
         suggestions: the likeliest first.
         rest: what is left of the probability for all other chords.
     """
@@ -72,17 +74,19 @@ class Suggestions:
     key: Key
     confidence: float
     alternatives: tuple[FoundKey, ...]
+    spans: tuple[KeySpan, ...]
     functions: tuple[Function, ...]
     form: str
+    chances: Distribution
     suggestions: tuple[Suggestion, ...]
     rest: float
 
 
 def suggest(chords: Sequence[Chord], style: Style, key: Key | None = None, limit: int = 8) -> Suggestions:
     """Rank what could come after ``chords``, which may be none: then C major stands for the key, if none is given."""
-    found = find_keys(chords, style) if chords and key is None else [FoundKey(key or Key("C"), 1.0)]
-    home = found[0].key
-    functions = tuple(function_of(chord, home, blues=style == "blues") for chord in chords)
+    reading = keys_of(chords, style, key)
+    home = reading.ranked[0].key
+    functions = functions_in(chords, reading.spans, style)
     states = [state_of(chord, home, style) for chord in chords]
     chances, form = next_chances(states, home, style, seventh=bool(chords) and is_dominant_seventh(chords[-1]))
     ranked = sorted(chances.items(), key=lambda item: (-item[1], item[0]))[:limit]
@@ -91,7 +95,42 @@ def suggest(chords: Sequence[Chord], style: Style, key: Key | None = None, limit
         _suggestion(chord_in(state, home, model), chance, home, style, chords, functions) for state, chance in ranked
     )
     rest = max(0.0, 1 - sum(each.probability for each in suggestions))
-    return Suggestions(home, found[0].confidence, tuple(found[1:4]), functions, form, suggestions, rest)
+    return Suggestions(
+        home, reading.ranked[0].confidence, reading.ranked[1:4], reading.spans, functions, form, chances, suggestions,
+        rest,
+    )  # fmt: skip
+
+
+def keys_of(chords: Sequence[Chord], style: Style, key: Key | None) -> KeyReading:
+    """The keys of the chords: ``key`` for all of them if it is given, and C major if there is nothing to go by."""
+    if chords and key is None:
+        return read_keys(chords, style)
+    given = FoundKey(key or Key("C"), 1.0)
+    return KeyReading((KeySpan(0, len(chords), given.key, 1.0),), (given,))
+
+
+def functions_in(chords: Sequence[Chord], spans: Sequence[KeySpan], style: Style) -> tuple[Function, ...]:
+    """What each of the chords does in the key of its part."""
+    return tuple(
+        function_of(chord, span.key, blues=style == "blues")
+        for span in spans
+        for chord in chords[span.start : span.end]
+    )
+
+
+def with_proposals(found: Suggestions, proposals: Sequence[tuple[Chord, str]], style: Style) -> Suggestions:
+    """The same with other chords, each with its reason, in place of the likeliest.
+
+    What each does, and how likely it is, is said as of the likeliest. Chords that count as one state, such as G and G7
+    in pop, have that state's probability both, and it leaves the rest but once; what counts as staying has none.
+    """
+    states = [state_of(chord, found.key, style) for chord, _ in proposals]
+    suggestions = tuple(
+        Suggestion(chord, function_of(chord, found.key, blues=style == "blues"), found.chances[state], reason)
+        for (chord, reason), state in zip(proposals, states, strict=True)
+    )
+    rest = max(0.0, 1 - sum(found.chances[state] for state in dict.fromkeys(states)))
+    return replace(found, suggestions=suggestions, rest=rest)
 
 
 def next_chances(

@@ -123,7 +123,33 @@ def test_no_answer_names_more_than_fifty_wrong_chords(app: FastAPI) -> None:
     assert found["/chords"] == "and 450 more are no chords"
 
 
+def test_a_change_of_key_is_shown_where_it_happens(app: FastAPI) -> None:
+    found = suggested(app, chords="C F G C D G A D")
+    (modulation,) = found["modulations"]
+    assert (modulation["chord_index"], modulation["from_key"], modulation["key"]["name"]) == (4, "C major", "D major")
+    assert 0 < modulation["key"]["confidence"] < 1
+    assert found["key"]["name"] == "D major"
+    assert [chord["roman"] for chord in found["chords"]] == ["I", "IV", "V", "I"] * 2
+
+
+@pytest.mark.parametrize("body", [{"chords": "C A7 Dm G C"}, {"chords": "C F G C D G A D", "key": "C"}, {}])
+def test_where_the_key_stays_or_is_given_there_is_no_change_of_it(app: FastAPI, body: dict[str, Any]) -> None:
+    assert suggested(app, **body)["modulations"] == []
+
+
 # Moving and simplifying
+
+
+def test_chords_that_change_their_key_keep_doing_so_wherever_they_are_moved(app: FastAPI) -> None:
+    for body in ({"semitones": 3}, {"to_key": "F"}):
+        answer = call(app, "POST", "/v1/theory/chords", json={"chords": "C F G C D G A D"} | body)
+        assert answer.status_code == 200, answer.text
+        found = answer.json()
+        assert found["key"]["name"] == "F major"
+        assert [each["chord"] for each in found["chords"]] == ["Eb", "Ab", "Bb", "Eb", "F", "Bb", "C", "F"]
+        assert [each["roman"] for each in found["chords"]] == ["I", "IV", "V", "I"] * 2
+        (modulation,) = found["modulations"]
+        assert (modulation["chord_index"], modulation["from_key"]) == (4, "Eb major")
 
 
 @pytest.mark.parametrize(
