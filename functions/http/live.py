@@ -1,0 +1,231 @@
+"""``/ws``: live chords, and the progress of jobs, over one WebSocket.
+
+The route is a plain one of starlette's: what the app asks of every HTTP request, a key in a header, does not fit a
+WebSocket, which browsers open without headers of their own. So the key is checked here.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+import anyio
+import anyio.to_thread
+from anyio.abc import TaskGroup
+from fastapi import APIRouter
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from core.bootstrap import Services
+from core.errors import ChannelUnavailable, StemworksError, Unauthorized, UpgradeRequired
+from core.jobs.view import job_view
+from core.live.messages import Answer, error_answer, read_message, refuse
+from core.settings import Settings
+from functions.http.dependencies import watch
+
+if TYPE_CHECKING:  # numpy is not worth its import time in a process where nobody plays
+    from core.live.connection import LiveConnection
+
+MOST_CONNECTIONS = 40
+MOST_JOBS = 16
+_GOING_AWAY, _POLICY_VIOLATION, _TRY_AGAIN_LATER = 1001, 1008, 1013  # RFC 6455 §7.4.1, IANA's WebSocket registry
+_LONGEST_WATCH_BYTES = 1000
+_CLOSING_SECONDS = 5.0
+_THREADS = 4
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How patient the server is, and with how many.
+
+    Attributes:
+        ping_seconds: without a word from the server, until it says ``{"type": "ping"}``.
+        idle_seconds: without a word from a client that watches no job, until it is let go.
+        most_connections: of this process.
+    """
+
+    ping_seconds: float = 15.0
+    idle_seconds: float = 300.0
+    most_connections: int = MOST_CONNECTIONS
+
+
+@dataclass
+class Sockets:
+    """The connections of a process: how many there are, and the few threads in which they are heard.
+
+    The threads are their own, so that HTTP requests never wait for one because somebody plays.
+    """
+
+    pace: Pace
+    count: int = 0
+    threads: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(_THREADS))
+
+    async def serve(self, websocket: WebSocket) -> None:
+        """One connection, from its handshake to its end."""
+        services: Services = websocket.app.state.services()
+        await websocket.accept()
+        with suppress(WebSocketDisconnect):
+            if not _is_welcome(websocket, services.settings):
+                refused = Unauthorized("send one of the keys of API_KEYS as api_key in the address, or in a header")
+                await _turn_away(websocket, refused, _POLICY_VIOLATION)
+            elif self.count >= self.pace.most_connections:
+                full = ChannelUnavailable(f"{self.count} live connections are open, the most this process takes")
+                await _turn_away(websocket, full, _TRY_AGAIN_LATER)
+            else:
+                await self._serve(_Socket(websocket, services, self))
+
+    async def _serve(self, socket: _Socket) -> None:
+        self.count += 1
+        try:
+            await socket.serve()
+        finally:
+            self.count -= 1
+
+
+class _Socket:
+    """One client: a message is read once the answers to the one before are sent, so nothing piles up here."""
+
+    def __init__(self, websocket: WebSocket, services: Services, sockets: Sockets) -> None:
+        self._websocket = websocket
+        self._services = services
+        self._pace = sockets.pace
+        self._threads = sockets.threads
+        self._watched: set[str] = set()
+        self._sending = anyio.Lock()
+        self._said_at = self._heard_at = anyio.current_time()
+
+    async def serve(self) -> None:
+        """Until the client leaves, or is let go."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._ping)
+            tasks.start_soon(self._let_go_when_idle, tasks)
+            await self._converse(tasks)
+            tasks.cancel_scope.cancel()
+
+    async def _converse(self, tasks: TaskGroup) -> None:
+        connection = await self._in_thread(_new_connection)
+        while (message := await self._received()) is not None:
+            job_id, answers = await self._in_thread(partial(_answered, connection, message))
+            for answer in answers:
+                await self._send(answer)
+            if job_id is not None:
+                await self._begin_watching(job_id, tasks)
+
+    async def _received(self) -> str | bytes | None:
+        """The next message, or ``None`` when the client has left."""
+        event = await self._websocket.receive()
+        self._heard_at = anyio.current_time()
+        if event["type"] != "websocket.receive":
+            return None
+        text = event.get("text")
+        return text if text is not None else event.get("bytes") or b""
+
+    async def _send(self, answer: Answer) -> None:
+        async with self._sending:
+            with suppress(WebSocketDisconnect):  # the client has left: the next read says so
+                await self._websocket.send_text(json.dumps(answer))
+            self._said_at = anyio.current_time()
+
+    async def _ping(self) -> None:
+        while True:
+            silence = anyio.current_time() - self._said_at
+            if silence >= self._pace.ping_seconds:
+                await self._send({"type": "ping"})
+            else:
+                await anyio.sleep(self._pace.ping_seconds - silence)
+
+    async def _let_go_when_idle(self, tasks: TaskGroup) -> None:
+        while (silence := anyio.current_time() - self._heard_at) < self._pace.idle_seconds or self._watched:
+            await anyio.sleep(max(self._pace.idle_seconds - silence, self._pace.ping_seconds))
+        with anyio.move_on_after(_CLOSING_SECONDS), suppress(WebSocketDisconnect):
+            await self._websocket.close(_GOING_AWAY, f"nothing was heard for {self._pace.idle_seconds:g} seconds")
+        tasks.cancel_scope.cancel()
+
+    async def _begin_watching(self, job_id: str, tasks: TaskGroup) -> None:
+        if job_id in self._watched:
+            return
+        try:
+            if len(self._watched) >= MOST_JOBS:
+                refuse("/job_id", f"a connection watches at most {MOST_JOBS} jobs at a time")
+            await self._in_thread(lambda: self._services.jobs.get(job_id))
+        except StemworksError as error:
+            await self._send(error_answer(error))
+            return
+        self._watched.add(job_id)
+        tasks.start_soon(self._watch, job_id)
+
+    async def _watch(self, job_id: str) -> None:
+        try:
+            async for job in watch(lambda: self._services.jobs.get(job_id)):
+                if job is not None:
+                    await self._send({"type": "job", "job": job_view(job)})
+        except StemworksError as error:
+            await self._send(error_answer(error))
+        finally:
+            self._watched.discard(job_id)
+            self._heard_at = anyio.current_time()
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await anyio.to_thread.run_sync(work, limiter=self._threads)
+
+
+def live_router(pace: Pace | None = None) -> APIRouter:
+    """The routes at ``/ws``, with a count of connections of their own."""
+    router = APIRouter(tags=["live"])
+    router.add_websocket_route("/ws", Sockets(pace or Pace()).serve)
+
+    @router.get("/ws", status_code=426)
+    def upgrade_required() -> None:
+        """A WebSocket: JSON messages with audio in `data`, answered with the chords as they sound; see docs."""
+        raise UpgradeRequired
+
+    return router
+
+
+router = live_router()
+
+
+def _new_connection() -> LiveConnection:
+    from core.live.connection import LiveConnection
+
+    return LiveConnection()
+
+
+def _answered(connection: LiveConnection, message: str | bytes) -> tuple[str | None, list[Answer]]:
+    """The job that a message asks to watch, or else the answers to it."""
+    if len(message) <= _LONGEST_WATCH_BYTES:
+        with suppress(StemworksError):  # the connection says what is wrong
+            job_id = read_message(message).job_id
+            if job_id is not None:
+                return job_id, []
+    return None, connection.receive(message)
+
+
+def _is_welcome(websocket: WebSocket, settings: Settings) -> bool:
+    """Whether the client has one of the API keys; where there are none, whether its page may call the API."""
+    if not settings.api_keys:
+        return _is_page_allowed(websocket, settings)
+    scheme, _, credentials = websocket.headers.get("authorization", "").partition(" ")
+    bearer = credentials.strip() if scheme.lower() == "bearer" else ""
+    given = bearer or websocket.headers.get("x-api-key") or websocket.query_params.get("api_key", "")
+    return any(hmac.compare_digest(given.encode(), key.encode()) for key in settings.api_keys)
+
+
+def _is_page_allowed(websocket: WebSocket, settings: Settings) -> bool:
+    """Browsers do not hold WebSockets to CORS: any page could use a server on the machine of who reads it."""
+    origin = websocket.headers.get("origin")
+    if origin is None or urlsplit(origin).netloc == websocket.headers.get("host"):
+        return True
+    return bool({"*", origin} & set(settings.cors_origins))
+
+
+async def _turn_away(websocket: WebSocket, error: StemworksError, code: int) -> None:
+    await websocket.send_text(json.dumps(error_answer(error)))
+    await websocket.close(code, error.title)
