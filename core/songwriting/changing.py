@@ -63,15 +63,17 @@ def answer(request: ChordsRequest) -> ChordsView:
     """Read, move and simplify the chords."""
     given = parse_key(request.key) if request.key else None
     chords = read_chords(request.chords, given)
-    source = keys_of(chords, request.style, given).ranked[0]
+    reading = keys_of(chords, request.style, given)
+    source = reading.ranked[0]
     key, moved = _moved(request, chords, source.key)
-    spans = keys_of(moved, request.style, key if given else None).spans
+    if moved != chords:
+        reading = keys_of(moved, request.style, key if given else None)
     if request.tones:
         moved = [simplified(chord, request.tones) for chord in moved]
-    functions = functions_in(moved, spans, request.style)
+    functions = functions_in(moved, reading.spans, request.style)
     return ChordsView(
         key=key_view(key, source.confidence),
-        modulations=modulation_views(spans),
+        modulations=modulation_views(reading.spans),
         chords=[chord_view(chord, function) for chord, function in zip(moved, functions, strict=True)],
         capo=capo_view(best_capo(moved)),
     )

@@ -151,6 +151,7 @@ def _likelihoods_in(key: Key, chords: Sequence[Chord], style: Style) -> tuple[Ro
     return list(map(mul, opening, weights)), list(map(mul, going_on, weights))
 
 
+@lru_cache(maxsize=4096)
 def _weight(chord: Chord, key: Key, style: Style) -> float:
     role = function_of(chord, key, blues=style == "blues").role
     return 1.0 if role in _OF_THE_KEY else _OUTSIDE

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import product
+from random import Random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.theory.chords import Chord, parse_chord
-from core.theory.key_decoding import KEYS, decoded
+from core.theory.key_decoding import _STAY, KEYS, _moves, decoded
 from core.theory.key_finding import find_keys, key_spans, read_keys
 from core.theory.keys import key_on
 from core.theory.notation import parse_progression
@@ -96,6 +99,7 @@ def test_spans_follow_each_other_without_gaps_and_end_where_the_progression_is(
     for one, other in zip(reading.spans, reading.spans[1:], strict=False):
         assert one.start < one.end == other.start
         assert (one.key.pitch_class, one.key.mode) != (other.key.pitch_class, other.key.mode)
+        assert len({(chord.root, chord.intervals) for chord in chords[one.start : one.end]}) > 1, "no key of one chord"
     assert all(0 <= span.confidence <= 1 for span in reading.spans)
     assert reading.spans[-1].key == reading.ranked[0].key
     assert sum(found.confidence for found in reading.ranked) == pytest.approx(1)
@@ -137,6 +141,9 @@ def test_a_given_key_holds_for_all_chords() -> None:
     assert found.functions[-1].roman == "V/V"
 
 
+# The decoding
+
+
 def test_a_key_is_only_left_for_another_that_explains_more() -> None:
     even, sure = [1.0] * len(KEYS), [0.01] * len(KEYS)
     sure[5] = 1.0
@@ -144,6 +151,47 @@ def test_a_key_is_only_left_for_another_that_explains_more() -> None:
     assert path == [5] * 5
     assert all(max(row) == row[5] for row in posteriors)
     assert all(sum(row) == pytest.approx(1) for row in posteriors)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_decoding_is_that_of_going_through_all_sequences_of_keys(seed: int) -> None:
+    random = Random(seed)
+    opening, going_on = ([[random.random() ** 4 for _ in KEYS] for _ in range(5)] for _ in range(2))
+    weights: dict[tuple[int, ...], float] = {}
+    for path in product(range(len(KEYS)), repeat=2):
+        for lengths in ((5,), (2, 3), (3, 2)):
+            if len(lengths) == 1 + (path[0] != path[1]):
+                keys = tuple(key for key, length in zip(path, lengths, strict=False) for _ in range(length))
+                weights[keys] = _weight_of(keys, opening, going_on)
+    total = sum(weights.values())
+    found, posteriors = decoded(opening, going_on)
+    for step in range(5):
+        for key in range(len(KEYS)):
+            share = sum(weight for keys, weight in weights.items() if keys[step] == key) / total
+            assert posteriors[step][key] == pytest.approx(share, abs=1e-9)
+    assert max(posteriors[-1]) == posteriors[-1][found[-1]]
+    assert tuple(found) == max((keys for keys in weights if keys[-1] == found[-1]), key=weights.__getitem__)
+
+
+def _weight_of(keys: tuple[int, ...], opening: list[list[float]], going_on: list[list[float]]) -> float:
+    weight = opening[0][keys[0]]
+    settled = False
+    for step in range(1, len(keys)):
+        one, other = keys[step - 1], keys[step]
+        if one != other:
+            weight *= _moves()[other][one] * opening[step][other]
+        else:
+            weight *= (_STAY if settled else 1.0) * going_on[step][other]
+        settled = one == other
+    return weight
+
+
+def test_keys_with_much_in_common_are_reached_sooner() -> None:
+    c_major, g_major, f_sharp_major = (KEYS.index((above, "major")) for above in (0, 7, 6))
+    moves = _moves()
+    assert moves[g_major][c_major] > moves[f_sharp_major][c_major] > 0
+    assert all(sum(row) + _STAY == pytest.approx(1) for row in moves)
+    assert all(moves[one][other] == moves[other][one] for one in range(24) for other in range(24))
 
 
 def test_five_hundred_chords_that_follow_no_key_are_read() -> None:
