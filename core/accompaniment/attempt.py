@@ -42,7 +42,7 @@ class Attempt:
         request = job.request
         fields = {key: value for key, value in request.items() if key in AccompanimentOptions.model_fields}
         self._options = AccompanimentOptions.model_validate(fields)
-        self._source = SourceAudio(blobs, Input.model_validate(request["source"])) if request["source"] else None
+        self._source = SourceAudio(blobs, Input.model_validate(request["input"])) if request["input"] else None
         self._asked = ChordsAsked.model_validate(request["chords"]) if request["chords"] else None
         self._sample_rate = self._source.entry.audio.sample_rate if self._source else SAMPLE_RATE
         self._engine = engines.generation(job.engine.name)

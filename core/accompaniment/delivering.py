@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from core.accompaniment.mixing import Blocks, Levels, side_by_side
 from core.accompaniment.takes import CHANNELS, Take
@@ -14,6 +15,9 @@ from core.files.background import WriteBehind
 from core.files.output import OutputFile
 from core.jobs.model import Job, Output
 from core.ports import Blobs
+
+if TYPE_CHECKING:
+    from core.ports import Block
 
 MIX = "mix"
 _UPLOADS_BEHIND = 4
@@ -34,24 +38,27 @@ class Delivery:
         self, takes: Sequence[Take], levels: Levels, source: Blocks | None, mix: bool, report: Callable[[float], None],
         confirm: Callable[[], None],
     ) -> list[Output]:  # fmt: skip
-        """The finished files. ``report`` is told which share is done, 0 to 1; ``confirm`` runs before they are seen.
+        """The finished files; ``source`` is part of the ``mix``.
 
-        Both may raise to stop; nothing is seen of the files then.
+        ``report`` is told which share is done, 0 to 1, and ``confirm`` runs before any file is seen; both may raise to
+        stop.
         """
-        names = [take.stem_type for take in takes] + [MIX] * mix
         with WriteBehind(_UPLOADS_BEHIND, _UPLOAD_THREADS) as uploads:
-            files = [self._file(name, uploads) for name in names]
+            stems = [self._file(take.stem_type, uploads) for take in takes]
+            whole = [self._file(MIX, uploads)] if mix else []
             try:
-                self._write(files, takes, levels, source, report)
-                for file in files:
+                with closing(self._levelled(takes, levels, source, report)) as stretches:
+                    for blocks in stretches:
+                        _write(stems, whole, blocks)
+                for file in (*stems, *whole):
                     file.close()
                 uploads.wait()
                 confirm()
             except BaseException:
-                for file in files:
+                for file in (*stems, *whole):
                     file.abandon()
                 raise
-            return [file.commit() for file in files]
+            return [file.commit() for file in (*stems, *whole)]
 
     def _file(self, name: str, uploads: WriteBehind) -> OutputFile:
         return OutputFile(
@@ -59,24 +66,26 @@ class Delivery:
             frames=self.frames, stage=uploads.submit,
         )  # fmt: skip
 
-    def _write(
-        self, files: Sequence[OutputFile], takes: Sequence[Take], levels: Levels, source: Blocks | None,
-        report: Callable[[float], None],
-    ) -> None:  # fmt: skip
-        """The mix, if there is one, is the last of ``files``, and the source, if it is in the mix, the last stream."""
-        has_mix = len(files) > len(takes)
+    def _levelled(
+        self, takes: Sequence[Take], levels: Levels, source: Blocks | None, report: Callable[[float], None]
+    ) -> Generator[list[Block], None, None]:
+        """The same stretch of each take, and of the source if there is one, at its level."""
         streams: list[Blocks] = [take.blocks for take in takes]
-        gains = [*levels.stems]
-        if has_mix and source is not None:
+        gains = list(levels.stems)
+        if source is not None:
             streams.append(source)
             gains.append(levels.source)
         done = 0
         with closing(side_by_side(streams)) as stretches:
             for blocks in stretches:
-                levelled = [scale(block, gain) for block, gain in zip(blocks, gains, strict=True)]
-                for file, block in zip(files, levelled, strict=False):
-                    file.write(block)
-                if has_mix:
-                    files[-1].write(sum(levelled[1:], start=levelled[0]))
+                yield [scale(block, gain) for block, gain in zip(blocks, gains, strict=True)]
                 done += blocks[0].shape[1]
                 report(done / self.frames)
+
+
+def _write(stems: Sequence[OutputFile], whole: Sequence[OutputFile], blocks: Sequence[Block]) -> None:
+    """The stems' blocks come first; all of them together are the mix."""
+    for file, block in zip(stems, blocks[: len(stems)], strict=True):
+        file.write(block)
+    for file in whole:
+        file.write(sum(blocks[1:], start=blocks[0]))

@@ -64,7 +64,7 @@ class AccompanimentPlanner:
         self.check_audio(options, source.audio)
         engine, model = self.check(options, to_audio=True)
         seconds = source.audio.duration_seconds or 0.0
-        settled = {"source": source.model_dump(), "chords": None, "mix": options.mix is not False}
+        settled = {"input": source.model_dump(), "chords": None, "mix": options.mix is not False}
         estimate = seconds * ANALYSIS.default.seconds_per_audio_second + _stems_seconds(options, model, seconds)
         return self._job(options, engine, model, settled, estimate, job_id=job_id, fingerprint=fingerprint)
 
@@ -72,7 +72,7 @@ class AccompanimentPlanner:
         """The job that plays ``asked``. Raises ``InvalidRequest`` or ``LicenceRefused``."""
         engine, model = self.check(options, to_audio=False)
         _check_fit(options, engine, model, SAMPLE_RATE, asked.duration_seconds)
-        settled = {"source": None, "chords": asked.model_dump(mode="json"), "mix": options.mix is True}
+        settled = {"input": None, "chords": asked.model_dump(mode="json"), "mix": options.mix is True}
         estimate = _stems_seconds(options, model, asked.duration_seconds)
         return self._job(options, engine, model, settled, estimate, job_id=job_id, fingerprint=fingerprint)
 

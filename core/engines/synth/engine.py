@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from core.ports import Block
 
 FADE_SECONDS = 0.1
-EDGE_SECONDS = 0.01
+EDGE_SECONDS = 0.005
 """The fade of a stem that follows a timeline: its first beat is to be heard with that of the music it goes with."""
 _COLOUR_STREAM = 3
 
@@ -27,7 +27,7 @@ _COLOUR_STREAM = 3
 def synthesise(request: StemRequest) -> Iterator[Block]:
     """Yield a stem in blocks ``[2, T]`` of at most 65,536 frames, within ±1, faded in and out in 100 ms.
 
-    With a timeline its beats and chords are followed, and the fades take 10 ms. The description is not read. An empty
+    With a timeline its beats and chords are followed, and the fades take 5 ms. The description is not read. An empty
     progression plays C G Am F.
 
     Raises:
