@@ -98,7 +98,9 @@ class SuggestionsView(BaseModel):
     suggestions: list[SuggestionView]
     rest_probability: float
     mood: MoodName | None = None
-    mood_moves: str | None = Field(None, description="What is characteristic of the mood")
+    mood_moves: str | None = Field(
+        None, description="What is characteristic of the mood; null where it mostly has the other mode than the key"
+    )
     progressions: list[ProgressionView] = Field([], description="Drawn in the mood, if one was asked for")
     assistant: AssistantView | None = Field(None, description="null if the request did not ask for it")
 
@@ -134,7 +136,8 @@ def _drawn(request: SuggestionRequest, key: Key) -> dict[str, Any]:
     if request.mood is None and request.bars is None:
         return {}
     mood: MoodName = request.mood or ("happy" if key.mode == "major" else "sad")
-    return {"mood": mood, "mood_moves": MOODS[mood].moves, "progressions": _progressions(request, mood, key)}
+    moves = MOODS[mood].moves if MOODS[mood].mode == key.mode else None
+    return {"mood": mood, "mood_moves": moves, "progressions": _progressions(request, mood, key)}
 
 
 def progression_view(chords: list[Chord], key: Key) -> ProgressionView:

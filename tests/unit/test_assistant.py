@@ -6,14 +6,23 @@ import base64
 import json
 import logging
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
@@ -212,6 +221,48 @@ def test_a_key_does_not_go_over_plain_http_to_the_internet(
 def test_the_next_address_is_tried_where_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client.socket, "getaddrinfo", resolving_to("127.255.255.254", "127.0.0.1"))
     assert answered(says(POEM)).result == "It rains."
+
+
+# Over TLS
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for the loopback that signs itself, and its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .sign(key, SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "loopback.pem"
+    path.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + made.public_bytes(Encoding.PEM)
+    )
+    return path
+
+
+def serving(certificate: Path) -> ssl.SSLContext:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    return tls
+
+
+def test_a_certificate_that_is_trusted_is_enough(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "_tls", lambda: ssl.create_default_context(cafile=str(certificate)))
+    with FakeAssistant(says(POEM), tls=serving(certificate)) as fake:
+        assert ask(assistant_of(settings(fake.url, key="secret"))).result == "It rains."
+
+
+def test_nothing_is_sent_to_a_server_whose_certificate_is_not_trusted(certificate: Path) -> None:
+    with FakeAssistant(says(POEM), tls=serving(certificate)) as fake:
+        outcome = ask(assistant_of(settings(fake.url, key="secret")))
+        assert (outcome.asked, outcome.why) == (False, "the assistant cannot be reached")
+        assert fake.asked == []
 
 
 # What is taken for an answer

@@ -129,6 +129,16 @@ def test_two_chords_that_count_as_one_take_its_probability_once_from_the_rest() 
     assert one + answer["rest_probability"] == pytest.approx(1, abs=1e-3)
 
 
+def test_a_chord_that_the_model_counts_as_staying_has_no_probability() -> None:
+    answer = suggested(says({"suggestions": [{"chord": "Am7", "reason": "It stays, and glows."}]}))
+    assert (answer["suggestions"][0]["probability"], answer["rest_probability"]) == (0.0, 1.0)
+
+
+def test_numerals_are_read_in_the_songs_key() -> None:
+    answer = suggested(says({"suggestions": [{"chord": "bVII", "reason": "It rocks."}]}), key="D", chords=["D", "G"])
+    assert answer["suggestions"][0]["chord"] == "C"
+
+
 def test_the_assistant_is_told_what_was_read_and_not_what_was_written() -> None:
     with FakeAssistant(says(SUGGESTED)) as fake:
         post("/v1/theory/suggest", {"chords": "i ♭VI V7", "key": "A minor", "assistant": True}, fake.url)

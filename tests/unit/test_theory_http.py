@@ -85,6 +85,12 @@ def test_a_mood_draws_progressions_and_the_seed_decides_which(app: FastAPI) -> N
     assert all(each["roman"][0].startswith("i") for each in one)
 
 
+def test_a_mood_in_a_key_of_the_other_mode_promises_no_moves_that_are_not_there(app: FastAPI) -> None:
+    dark = suggested(app, mood="dark", key="C")
+    assert (dark["mood"], dark["mood_moves"], len(dark["progressions"])) == ("dark", None, 3)
+    assert "half step" in suggested(app, mood="dark", key="C minor")["mood_moves"]
+
+
 def test_nothing_at_all_is_answered_with_first_chords(app: FastAPI) -> None:
     assert suggested(app)["suggestions"][0]["chord"] == "C"
 
