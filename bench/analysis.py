@@ -25,7 +25,7 @@ from core.bootstrap import build, memory_storage
 from core.jobs.model import Job
 from core.jobs.planning import JobPlanner
 from core.settings import Settings
-from tests.music import SAMPLE_RATE, Music, band, guitar
+from tests.music import SAMPLE_RATE, Music, band, guitar, harte
 
 SPEED_SECONDS = 180.0
 MEMORY_MINUTES = (1, 20, 60)
@@ -93,11 +93,8 @@ def chord_score(music: Music, found: Analysis) -> float:
     """Weighted overlap of major and minor chords."""
     import mir_eval
 
-    from core.analysis.harmony.labels import harte
-    from core.theory.chords import parse_chord
-
     true_spans = np.array([[start, end] for start, end, _ in music.chords])
-    true_labels = [harte(parse_chord(symbol)) for _, _, symbol in music.chords]
+    true_labels = [harte(symbol) for _, _, symbol in music.chords]
     spans = np.array([[chord.start_seconds, chord.end_seconds] for chord in found.chords])
     labels = [chord.label for chord in found.chords]
     with warnings.catch_warnings():

@@ -23,6 +23,8 @@ SAMPLE_RATE = 44100
 BEATS_PER_BAR = 4
 BAND = ("drums", "bass", "guitar", "piano")
 
+_HARTE = {"": "maj", "m": "min", "7": "7", "maj7": "maj7", "m7": "min7", "sus4": "sus4", "dim": "dim"}
+
 Samples = NDArray[np.float32]
 
 
@@ -94,6 +96,12 @@ def guitar(
             mix[:, start : start + part.shape[1]] += part
     mix = mix[:, : round(bars * BEATS_PER_BAR * beat_seconds * SAMPLE_RATE)]
     return _in_time(mix * np.float32(0.5 / max(float(np.abs(mix).max()), 1e-9)), chords, tempo_bpm)
+
+
+def harte(symbol: str) -> str:
+    """A chord of the music in Harte's notation: ``F#:min7`` for ``F#m7``."""
+    root = symbol[:2] if symbol[1:2] in ("#", "b") else symbol[:1]
+    return f"{root}:{_HARTE[symbol.removeprefix(root)]}"
 
 
 def _held(frets: Sequence[int | None], open_pitches: Sequence[int]) -> list[tuple[int, int, int]]:
