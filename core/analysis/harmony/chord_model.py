@@ -9,6 +9,8 @@ systems*, IEEE/ACM TASLP 22/2): every change is as likely as any other.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,12 +20,16 @@ from core.theory.keys import Key
 
 Matrix = NDArray[np.float32]
 
+_TREBLE_WEIGHT, _BASS_WEIGHT, _ODDS_WEIGHT = 8.0, 1.5, 0.17
 _QUALITY_ODDS = {"maj": 0.44, "min": 0.26, "7": 0.1, "maj7": 0.05, "min7": 0.08, "sus4": 0.04, "dim": 0.03}
-_TREBLE_WEIGHT, _BASS_WEIGHT = 8.0, 2.0
-_COMPRESSION = 0.5
+_COMPRESSION = 0.7  # between what is loud and that it is there at all
+_THIRD_PARTIAL, _FIFTH_PARTIAL = 0.2, 0.05  # what of them is still taken for a fifth and a third
+_BASS_FIFTH, _BASS_OTHER = 0.5, 0.3  # of the root's weight: an inversion, or a line under way
+_STAYS = 0.95  # of the frames: a chord lasts 2 s
+_NO_CHORD_SCORE = 5.5  # what noise, drums and speech come to, at best
+_FAINT = 0.3  # of a note's strength: what is hardly there resembles no chord
 _SILENT_ENERGY = 1e-6  # −60 dBFS
-_NO_CHORD_BONUS = 0.0
-_STAYS = 0.95  # of the frames
+_SILENT_BONUS = 10.0
 
 
 class ChordModel:
@@ -40,12 +46,9 @@ class ChordModel:
             *(HeardChord(root, quality) for quality in QUALITIES for root in range(12)),
         )
         self.labels = tuple(harte_label(chord) for chord in self.chords)
-        self._templates = _unit(np.stack([_tones(chord) for chord in self.chords]))
-        self._roots = np.stack([_bass_tones(chord) for chord in self.chords])
-        self._prior = np.array(
-            [0.0 if chord is None else np.log(_QUALITY_ODDS[chord.quality.name] / 0.44) for chord in self.chords],
-            np.float32,
-        )
+        self._treble = np.stack([_treble_tones(chord) for chord in self.chords])
+        self._bass = np.stack([_bass_tones(chord) for chord in self.chords])
+        self._odds = np.array([_log_odds(chord) for chord in self.chords], np.float32)
 
     def __len__(self) -> int:
         return len(self.chords)
@@ -53,11 +56,11 @@ class ChordModel:
     def log_likelihoods(self, chroma: Chroma, tuning_cents: float = 0.0) -> Matrix:
         """Of the frames under each state, ``[N, states]``, up to a constant of each frame."""
         treble, bass = chroma.semitones(tuning_cents)
-        likeness = _unit(treble**_COMPRESSION) @ self._templates.T
-        depth = _unit(bass**_COMPRESSION) @ self._roots.T
-        scores = _TREBLE_WEIGHT * likeness + _BASS_WEIGHT * depth + 0.3 * self._prior
-        scores[chroma.energy < _SILENT_ENERGY, 0] += 10.0
-        return np.asarray(scores, np.float32)
+        scores = _TREBLE_WEIGHT * (_unit(treble**_COMPRESSION, _FAINT) @ self._treble.T)
+        scores += _BASS_WEIGHT * (_unit(bass**_COMPRESSION, _FAINT) @ self._bass.T) + self._odds
+        scores[:, 0] = _NO_CHORD_SCORE
+        scores[chroma.energy < _SILENT_ENERGY, 0] += _SILENT_BONUS
+        return scores
 
     @property
     def log_starts(self) -> Matrix:
@@ -78,19 +81,30 @@ class ChordModel:
         return symbol_of(self.chords[state], key)
 
 
-def _tones(chord: HeardChord | None) -> Matrix:
+def _treble_tones(chord: HeardChord | None) -> Matrix:
+    """A chord's tones and what is left of their partials, of length 1."""
     tones = np.zeros(12, np.float32)
-    tones[list(chord.pitch_classes) if chord else slice(None)] = 1
-    return tones
+    for tone in chord.pitch_classes if chord else ():
+        tones[tone] += 1
+        tones[(tone + 7) % 12] += _THIRD_PARTIAL
+        tones[(tone + 4) % 12] += _FIFTH_PARTIAL
+    return _unit(tones)
 
 
 def _bass_tones(chord: HeardChord | None) -> Matrix:
-    """The root above all, or else another tone of the chord: an inversion."""
-    tones = 0.5 * _tones(chord) if chord else np.full(12, 0.3, np.float32)
+    tones = np.zeros(12, np.float32)
     if chord:
+        tones[list(chord.pitch_classes)] = _BASS_OTHER
+        tones[chord.pitch_classes[2]] = _BASS_FIFTH
         tones[chord.root] = 1
     return tones
 
 
-def _unit(rows: Matrix) -> Matrix:
-    return np.asarray(rows / (np.linalg.norm(rows, axis=-1, keepdims=True) + 1e-9), np.float32)
+def _log_odds(chord: HeardChord | None) -> float:
+    return _ODDS_WEIGHT * math.log(_QUALITY_ODDS[chord.quality.name] / _QUALITY_ODDS["maj"]) if chord else 0.0
+
+
+def _unit(rows: Matrix, least: float = 1e-9) -> Matrix:
+    """Each row over its length; what is not far longer than ``least`` comes out shorter than 1."""
+    units: Matrix = rows / (np.linalg.norm(rows, axis=-1, keepdims=True) + np.float32(least))
+    return units

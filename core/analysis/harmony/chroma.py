@@ -91,14 +91,14 @@ def joined(parts: list[Chroma]) -> Chroma:
 class ChromaListener:
     """Hears mono samples in blocks of any length and keeps their chroma, about 10.8 frames a second.
 
-    A frame needs ``lookahead_seconds`` (0.37 s) of samples after its centre. Beyond the features it keeps less than
-    4 s of samples.
+    A frame needs ``lookahead_seconds`` (0.19 s) of samples after its centre. Beyond the features it keeps at most
+    6 s of samples.
     """
 
     def __init__(self, sample_rate: int = ANALYSIS_RATE) -> None:
         self._spectra = spectra_at(sample_rate)
         self._window = self._spectra.window_length
-        self._hop = self._window // 8
+        self._hop = self._window // 4
         self.frame_rate = sample_rate / self._hop
         """Hz."""
         self.lookahead_seconds = self._window / 2 / sample_rate
@@ -158,7 +158,7 @@ class ChromaListener:
 
     def _chroma_of(self, frames: Frames) -> Chroma:
         found = self._spectra.notes_in(frames)
-        middle = frames[:, self._window * 3 // 8 : self._window * 5 // 8]
+        middle = frames[:, self._window // 2 - self._hop // 2 :][:, : self._hop]
         energy = np.einsum("ij,ij->i", middle, middle) / np.float32(middle.shape[1])
         treble = _folded(found.notes * self._spectra.treble_weights)
         bass = _folded(found.notes * self._spectra.bass_weights)

@@ -1,7 +1,7 @@
 """Spectra on a scale of pitch, and the notes that explain them.
 
-Two windows look at the same moment: a long one tells low notes apart, whose semitones lie 2.5 Hz from each other at
-E1; a short one follows the higher ones faster. Both are Hann's, laid onto thirds of a semitone by raised cosines.
+Hann's window is long enough to tell semitones apart from G2 on; a bass line's single notes need less. Its bins are laid
+onto thirds of a semitone by raised cosines.
 
 Each bin is then compared with its surroundings, an octave wide: what does not rise above their mean is background
 (drums, noise), and the rest is divided by their spread, so that the timbre's slope and the equaliser do not matter
@@ -23,17 +23,16 @@ BINS_PER_SEMITONE = 3
 
 _LOWEST_MIDI, _HIGHEST_MIDI = 24, 108  # C1, 33 Hz, to B7: the spectrum that is looked at
 _HIGHEST_NOTE = 96  # a note above C7 has too few partials within reach
-_SPLIT_MIDI = 60.0  # below C4 the long window counts: the short one's lobe would be wider than a semitone
-_WINDOW_SECONDS = 0.743
+_WINDOW_SECONDS = 0.3715
 _PARTIALS = 20
 _PARTIAL_DECAY = 0.7  # Mauch and Dixon's choice
 _UPDATES = 30
-_FLOOR = 0.01  # of the frame's strongest bin, −40 dB: the whitening raises nothing from below
+_FLOOR = 0.1  # of the frame's strongest bin, −20 dB: the whitening raises nothing from below
 _SILENCE = 1e-5  # −100 dBFS
 _TUNING_HZ = (100.0, 2000.0)  # below, a semitone is too few bins; above, a stiff string's partials are sharp
 _WEAKEST_PARTIAL = 0.03  # of the strongest, −30 dB
 _BASS_MIDI = (48.0, 60.0)  # all bass below C3, none from C4 on
-_TREBLE_MIDI = (42.0, 54.0)
+_TREBLE_MIDI = (36.0, 48.0)
 
 Matrix = NDArray[np.float32]
 
@@ -57,10 +56,9 @@ class NoteSpectra:
     """Explains frames of samples as notes."""
 
     def __init__(self, sample_rate: int) -> None:
-        self.window_length = 1 << round(math.log2(_WINDOW_SECONDS * sample_rate))
         midi = _LOWEST_MIDI + np.arange((_HIGHEST_MIDI - _LOWEST_MIDI) * BINS_PER_SEMITONE) / BINS_PER_SEMITONE
-        self._long = _Window(self.window_length, sample_rate, midi[midi < _SPLIT_MIDI])
-        self._short = _Window(self.window_length // 2, sample_rate, midi[midi >= _SPLIT_MIDI])
+        self.window_length = 1 << round(math.log2(_WINDOW_SECONDS * sample_rate))
+        self._window = _Window(self.window_length, sample_rate, midi)
         self._surroundings = _surroundings(midi.size)
         notes = midi[midi < _HIGHEST_NOTE]
         self._templates = np.stack([self._template(note) for note in notes])
@@ -72,10 +70,9 @@ class NoteSpectra:
 
     def notes_in(self, frames: Matrix) -> FoundNotes:
         """What explains frames ``[B, T]`` of ``window_length`` samples each."""
-        quarter = frames.shape[1] // 4
-        low, high = self._long.magnitudes(frames), self._short.magnitudes(frames[:, quarter:-quarter])
-        spectra = np.concatenate([low @ self._long.onto_pitch, high @ self._short.onto_pitch], axis=1)
-        return FoundNotes(self._explained(self._whitened(spectra)), _flatness(spectra), self._long.tuning(low))
+        magnitudes = self._window.magnitudes(frames)
+        spectra = magnitudes @ self._window.onto_pitch
+        return FoundNotes(self._explained(self._whitened(spectra)), _flatness(spectra), self._window.tuning(magnitudes))
 
     def _whitened(self, spectra: Matrix) -> Matrix:
         strongest = spectra.max(axis=1, keepdims=True)
@@ -95,8 +92,8 @@ class NoteSpectra:
         spectrum = np.zeros(self._surroundings.shape[0], np.float32)
         for partial in range(1, _PARTIALS + 1):
             frequency = float(_frequency(note)) * partial
-            tone = [window.lobe(frequency) @ window.onto_pitch for window in (self._long, self._short)]
-            spectrum += np.float32(_PARTIAL_DECAY ** (partial - 1)) * np.concatenate(tone)
+            tone = self._window.lobe(frequency) @ self._window.onto_pitch
+            spectrum += np.float32(_PARTIAL_DECAY ** (partial - 1)) * tone
         return spectrum / np.linalg.norm(spectrum)
 
 
