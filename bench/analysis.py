@@ -93,7 +93,7 @@ def chord_score(music: Music, found: Analysis) -> float:
     """Weighted overlap of major and minor chords."""
     import mir_eval
 
-    true_spans = np.array([[start, end] for start, end, _ in music.chords])
+    true_spans = np.round([[start, end] for start, end, _ in music.chords], 6)  # mir_eval minds the last bit
     true_labels = [harte(symbol) for _, _, symbol in music.chords]
     spans = np.array([[chord.start_seconds, chord.end_seconds] for chord in found.chords])
     labels = [chord.label for chord in found.chords]

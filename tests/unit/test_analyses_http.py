@@ -188,7 +188,7 @@ def test_what_is_no_audio_is_refused_before_it_is_queued(services: Services) -> 
         ({}, "name one of upload_id, blob or job_id"),
         ({"file": "a.wav"}, "send its job_id as well"),
         ({"upload_id": "a", "blob": "inbox/a.wav"}, "name one of"),
-        ({"upload_id": "a", "tempo": 3}, "Extra"),
+        ({"upload_id": "a", "tempo": 3}, "is not a field of this request"),
     ],
 )
 def test_a_body_that_names_no_one_source_is_told_what_to_name(
