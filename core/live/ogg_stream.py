@@ -56,7 +56,7 @@ class OggStream:
             if seconds > MOST_SECONDS_AT_ONCE or count > _MOST_PACKETS_AT_ONCE:
                 self._packets.drop()
                 raise AudioTooLong(f"a message may hold {MOST_SECONDS_AT_ONCE:g} seconds; the rest of it was dropped")
-            if begins:
+            if begins or not self._headers:
                 self._begin(packet)
             elif self._is_music(packet):
                 block = self._decoded(packet)
@@ -92,7 +92,7 @@ class OggStream:
     def _begin(self, head: bytes) -> None:
         """A new stream, by its first packet (RFC 7845 §5.1, Vorbis I §4.2.2)."""
         opus = head.startswith(_OPUS)
-        if len(head) < (19 if opus else 30) or (opus and head[18] != 0):
+        if not head.startswith((_OPUS, _VORBIS)) or len(head) < (19 if opus else 30) or (opus and head[18] != 0):
             raise UnsupportedAudio("an Opus or Vorbis stream whose first packet cannot be read")
         self.sample_rate = _OPUS_RATE if opus else int.from_bytes(head[12:16], "little")
         check_form(self.sample_rate, head[9] if opus else head[11])

@@ -14,7 +14,8 @@ import numpy as np
 
 MOST_STATE_BYTES = 64 * 1024
 _MAGIC = b"live1"
-_HEADER = struct.Struct("<5sII")  # magic, CRC-32 of the rest, length of the JSON
+_HEADER = struct.Struct("<5sI")  # magic, CRC-32 of the rest
+_LENGTH = struct.Struct("<I")  # of the JSON
 _BLOB = "blob"
 _KINDS = frozenset({"|u1", "<i2", "<i8", "<f4", "<f8", "bytes"})
 
@@ -31,19 +32,20 @@ def pack(state: dict[str, Any]) -> bytes:
         return {_BLOB: [kind, shape, len(blobs) - len(content), len(content)]}
 
     text = json.dumps(state, default=placed, separators=(",", ":")).encode()
-    body = text + bytes(blobs)
-    return _HEADER.pack(_MAGIC, zlib.crc32(body), len(text)) + body
+    body = _LENGTH.pack(len(text)) + text + bytes(blobs)
+    return _HEADER.pack(_MAGIC, zlib.crc32(body)) + body
 
 
 def unpack(data: bytes) -> dict[str, Any]:
     """What was packed. Raises ``ValueError`` if it was not, or was damaged since."""
-    if len(data) < _HEADER.size:
+    if len(data) < _HEADER.size + _LENGTH.size:
         raise ValueError("the state is cut off")
-    magic, checksum, length = _HEADER.unpack_from(data)
+    magic, checksum = _HEADER.unpack_from(data)
     body = data[_HEADER.size :]
     if magic != _MAGIC or checksum != zlib.crc32(body):
         raise ValueError("the state is damaged, or of another version")
-    blobs = body[length:]
+    end = _LENGTH.size + _LENGTH.unpack_from(body)[0]
+    blobs = body[end:]
 
     def found(fields: dict[str, Any]) -> Any:
         if _BLOB not in fields:
@@ -54,5 +56,5 @@ def unpack(data: bytes) -> dict[str, Any]:
         content = blobs[start : start + size]
         return content if kind == "bytes" else np.frombuffer(content, kind).reshape(shape)
 
-    state: dict[str, Any] = json.loads(body[:length], object_hook=found)
+    state: dict[str, Any] = json.loads(body[_LENGTH.size : end], object_hook=found)
     return state
