@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 
 from core.accompaniment.beat_map import BeatMap
-from core.analysis.result import NO_CHORD, Analysis, ChordSpan
+from core.analysis.result import NO_CHORD, Analysis, Beat, ChordSpan
 from core.errors import UnsupportedAudio
 from core.ports import Timeline
 from core.theory.chords import ChordError, parse_chord
@@ -17,6 +19,12 @@ LEAST_CONFIDENCE = 0.1
 """Of the tempo, from 0 to 1: below it the beats are as good as drawn by lot."""
 
 _USUAL_BEATS_PER_BAR = 4
+_GAP = 1.7
+"""An interval so many times as long as the usual one hides beats that were not heard."""
+_LOOSE_SECONDS = 0.012
+"""A beat so far from where those around it put it was not heard exactly; from about 10 ms on it would sound loose."""
+_NEIGHBOURS = 3
+"""Beats on either side that say where one belongs: more of them would stand in the way of a ritardando."""
 _WHOLE_BEAT = 0.3
 """A change so close to a beat, in beats, falls on it; others on the half between two. Most changes are on beats."""
 _BLIP_BEATS = 1.0
@@ -42,16 +50,18 @@ def timeline_of(analysis: Analysis) -> Timeline:
     Raises:
         UnsupportedAudio: no beat was found in the file: silence, noise, or music without a pulse.
     """
-    beats = [beat.time_seconds for beat in analysis.beats]
-    if analysis.tempo.bpm is None or len(beats) < FEWEST_BEATS or analysis.tempo.confidence < LEAST_CONFIDENCE:
+    heard = _ascending(analysis.beats)
+    if analysis.tempo.bpm is None or len(heard) < FEWEST_BEATS or analysis.tempo.confidence < LEAST_CONFIDENCE:
         raise UnsupportedAudio(
             f"no steady beat was heard in its {analysis.duration_seconds:.1f} seconds, so nothing can be played to it"
         )
+    heard = _ascending(_steadied(_without_gaps(heard)))
+    beats = tuple(beat.time_seconds for beat in heard)
     beats_per_bar = analysis.tempo.beats_per_bar or _USUAL_BEATS_PER_BAR
     placed = _placed(analysis.chords, BeatMap(beats))
     kept = _without_pauses(_without_blips(placed), beats_per_bar)
     chords = tuple((chord.start, chord.symbol) for chord in kept) or ((0.0, None),)
-    return Timeline(tuple(beats), _first_position(analysis, beats_per_bar, chords), beats_per_bar, chords)
+    return Timeline(beats, _first_position(heard, beats_per_bar, chords), beats_per_bar, chords)
 
 
 def steady_timeline(chords: Sequence[str], tempo_bpm: float, beats_per_bar: int, bars: int) -> Timeline:
@@ -61,6 +71,41 @@ def steady_timeline(chords: Sequence[str], tempo_bpm: float, beats_per_bar: int,
     return Timeline(
         beats, 1, beats_per_bar, tuple((float(bar * beats_per_bar), chords[bar % len(chords)]) for bar in range(bars))
     )
+
+
+def _without_gaps(beats: Sequence[Beat]) -> list[Beat]:
+    """With beats where some were passed over; their position in the bar is not known."""
+    usual = median(after.time_seconds - before.time_seconds for before, after in itertools.pairwise(beats))
+    filled = [beats[0]]
+    for before, after in itertools.pairwise(beats):
+        interval = after.time_seconds - before.time_seconds
+        count = round(interval / usual) if interval > _GAP * usual else 1
+        filled += (
+            Beat(time_seconds=before.time_seconds + interval * index / count, position=0) for index in range(1, count)
+        )
+        filled.append(after)
+    return filled
+
+
+def _steadied(beats: Sequence[Beat]) -> list[Beat]:
+    """With those that were not heard exactly where the beats around them say: half-way between two of them."""
+    times = [beat.time_seconds for beat in beats]
+    steadied = list(beats)
+    for index in range(1, len(times) - 1):
+        reach = min(_NEIGHBOURS, index, len(times) - 1 - index)
+        expected = median((times[index - away] + times[index + away]) / 2 for away in range(1, reach + 1))
+        if abs(times[index] - expected) > _LOOSE_SECONDS:
+            steadied[index] = Beat(time_seconds=expected, position=beats[index].position)
+    return steadied
+
+
+def _ascending(beats: Sequence[Beat]) -> list[Beat]:
+    """Without those that are not later than the one before: at either end of a file, times are cut off."""
+    kept: list[Beat] = []
+    for beat in beats:
+        if not kept or beat.time_seconds > kept[-1].time_seconds:
+            kept.append(beat)
+    return kept
 
 
 def _placed(spans: Iterable[ChordSpan], beat_map: BeatMap) -> list[_Placed]:
@@ -126,9 +171,8 @@ def _joined(chords: Iterable[_Placed]) -> list[_Placed]:
     return joined
 
 
-def _first_position(analysis: Analysis, beats_per_bar: int, chords: Sequence[tuple[float, str | None]]) -> int:
+def _first_position(beats: Sequence[Beat], beats_per_bar: int, chords: Sequence[tuple[float, str | None]]) -> int:
     """Where in its bar the first beat stands: as most beats say; without bars, so that most chords begin one."""
-    said = Counter((beat.position - 1 - index) % beats_per_bar for index, beat in enumerate(analysis.beats))
-    if analysis.tempo.beats_per_bar is None or not analysis.beats[0].position:
-        said = Counter(-round(place) % beats_per_bar for place, _ in chords[1:])
+    said = Counter((beat.position - 1 - index) % beats_per_bar for index, beat in enumerate(beats) if beat.position)
+    said = said or Counter(-round(place) % beats_per_bar for place, _ in chords[1:])
     return said.most_common(1)[0][0] + 1 if said else 1

@@ -128,6 +128,32 @@ def test_without_bars_the_chords_say_where_they_begin() -> None:
     assert (found.beats_per_bar, found.first_position) == (4, 4)
 
 
+def test_beats_that_were_passed_over_are_put_in() -> None:
+    heard = [*HALF_SECONDS[:20], *HALF_SECONDS[23:60], *HALF_SECONDS[61:]]
+    positions = [round(2 * beat) % 4 + 1 for beat in heard]
+    found = timeline_of(analysis(heard, positions=positions))
+    assert found.beats == pytest.approx(HALF_SECONDS)
+    assert found.first_position == 1
+
+
+def test_a_beat_that_was_heard_in_the_wrong_place_is_put_right_and_others_stay() -> None:
+    heard = [beat + (0.05 if index == 40 else 0.004 * (-1) ** index) for index, beat in enumerate(HALF_SECONDS)]
+    found = timeline_of(analysis(heard)).beats
+    assert found[40] == pytest.approx(20.0, abs=0.01)
+    assert [*found[:36], *found[45:]] == [*heard[:36], *heard[45:]]
+
+
+def test_a_ritardando_stays_one() -> None:
+    beats = [0.0]
+    while len(beats) < 60:
+        beats.append(beats[-1] + 0.5 * 1.01 ** len(beats))
+    assert timeline_of(analysis(beats)).beats == pytest.approx(beats, abs=0.02)
+
+
+def test_times_that_were_cut_off_at_the_end_are_one_beat() -> None:
+    assert timeline_of(analysis([*HALF_SECONDS, 59.5])).beats == pytest.approx(HALF_SECONDS)
+
+
 def test_three_beats_a_bar_stay_three() -> None:
     assert timeline_of(analysis(HALF_SECONDS, beats_per_bar=3)).beats_per_bar == 3
 
