@@ -13,7 +13,8 @@ LONGEST_TITLE = 60
 
 _MARKUP = re.compile(r"[<>\[\]{}`*_|\\]|&#?\w+;")
 _ADDRESS = re.compile(r"://|@|\bwww\.|\w\.[^\W\d_]{2,}|\b(?:javascript|data|mailto):", re.IGNORECASE)
-_NEXT_SENTENCE = re.compile(r"(?<!\b\w)[.!?]\s+[^\W\d_a-z]")  # a single letter before the stop is an abbreviation
+_NEXT_SENTENCE = re.compile(r"(?<!\b\w)[.!?]\s+[^\W\d_a-z]\w")
+"""A stop and then a word with a capital; a single letter before it is an abbreviation, and one after it a chord."""
 
 
 def _plain(text: str, longest: int) -> str:

@@ -450,6 +450,7 @@ SENTENCE: TypeAdapter[str] = TypeAdapter(Sentence)
         "It rains.",
         "  G7 pulls home to C, as V7 does!  ",
         "F#m (the ii) is soft, e.g. Em7 before it, and leads to B7/D#.",
+        "It is darker, as in A minor vs. C major.",
         "Où es-tu, été?",
         "夏の雨について書く。",
         "Use 4.5 bars; it's “fine”, really…",

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.songwriting.drawing import draw_progression
+from core.songwriting.moods import MOOD_NAMES, MOODS
 from core.theory.chords import Chord, parse_chord
 from core.theory.key_decoding import _STAY, KEYS, _moves, decoded
 from core.theory.key_finding import find_keys, key_spans, read_keys
@@ -139,6 +141,24 @@ def test_a_given_key_holds_for_all_chords() -> None:
     found = suggest(parse_progression(UP_A_STEP), "pop", key_on(0, "major"))
     assert [(span.start, span.end, span.key.name) for span in found.spans] == [(0, 8, "C major")]
     assert found.functions[-1].roman == "V/V"
+
+
+@pytest.mark.parametrize("style", ["pop", "rock", "jazz", "folk"])
+def test_in_drawn_songs_most_changes_are_found_and_hardly_any_is_made_up(style: Style) -> None:
+    """Eight bars twice, and eight bars and eight others in another key, in every mood."""
+    random = Random(1)
+    made_up, found, songs = 0, 0, 55
+    for seed in range(songs):
+        mood = MOODS[MOOD_NAMES[seed % len(MOOD_NAMES)]]
+        key = key_on(random.randrange(12), mood.mode)
+        first, second = (
+            draw_progression(style, mood, each, 8, random.getrandbits(32))
+            for each in (key, key.moved(random.choice([1, 2, 3, 5, 7, 9, 10])))
+        )
+        made_up += len(key_spans(first + first, style)) > 1
+        found += any(abs(span.start - 8) <= 1 for span in key_spans(first + second, style))
+    assert made_up <= 0.1 * songs
+    assert found >= 0.75 * songs
 
 
 # The decoding
