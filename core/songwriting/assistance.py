@@ -30,9 +30,7 @@ class AssistantView(BaseModel):
 
 def assistant_view(outcome: Outcome[Any]) -> AssistantView:
     """What came of asking."""
-    return AssistantView(
-        asked=outcome.asked, used=outcome.result is not None, model=outcome.model, why=outcome.why
-    )  # fmt: skip
+    return AssistantView(asked=outcome.asked, used=outcome.result is not None, model=outcome.model, why=outcome.why)
 
 
 def chord_from(text: str, key: Key, place: str) -> Chord:

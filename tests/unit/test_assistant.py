@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
@@ -327,6 +328,40 @@ def test_whatever_else_comes_back_is_no_answer_and_the_reason_is_said(reply: Rep
     assert (outcome.result, outcome.asked, outcome.model) == (None, True, "small")
     assert outcome.why and why in outcome.why
     assert len(outcome.why) < 200
+
+
+class Parrot:
+    """Answers with a text of the test's."""
+
+    model = ""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def complete(self, messages: object, schema: object) -> str:
+        return self._text
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["title", "lines", "text"]) | st.text(), inner),
+)
+
+
+@settings_of_hypothesis(deadline=None)
+@given(st.text() | JSON.map(json.dumps) | JSON.map(lambda value: f"```json\n{json.dumps(value)}\n```"))
+def test_any_text_at_all_is_an_answer_or_a_reason(text: str) -> None:
+    outcome = Assistant(Parrot(text)).ask(QUESTION, lambda poem: poem.title)
+    assert (outcome.result is None) == (outcome.why is not None)
+
+
+@given(st.binary(max_size=300))
+@settings_of_hypothesis(deadline=None, max_examples=60)
+def test_any_bytes_at_all_are_an_answer_or_a_reason(content: bytes) -> None:
+    for reply in (writes([content]), sends(content)):
+        outcome = answered(reply, timeout_seconds=5)
+        assert outcome.result is None
+        assert outcome.why
 
 
 def test_a_redirect_is_not_followed() -> None:
