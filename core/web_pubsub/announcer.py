@@ -20,7 +20,7 @@ from core.ports import Channel
 
 log = logging.getLogger(__name__)
 
-_MOST_JOBS = 1000  # that wait to be told of; more can only come up while the channel hangs
+_MOST_JOBS = 1000  # that wait to be told of: more can only come up while the channel hangs; the oldest make room
 _INTERVAL_SECONDS = 1.0
 _LAST_WAIT_SECONDS = 3.0
 _COMPLAINT_SECONDS = 60.0
@@ -37,11 +37,17 @@ def job_message(job: Job) -> dict[str, Any]:
 
 
 class ChannelAnnouncer:
-    """An ``Announcer`` over a ``Channel``; ``now`` is monotonic, in seconds."""
+    """An ``Announcer`` over a ``Channel``.
 
-    def __init__(self, channel: Channel, now: Callable[[], float] = time.monotonic) -> None:
+    ``now`` is monotonic, in seconds; ``last_wait_seconds`` is the most that the end of a job may be held up.
+    """
+
+    def __init__(
+        self, channel: Channel, now: Callable[[], float] = time.monotonic, last_wait_seconds: float = _LAST_WAIT_SECONDS
+    ) -> None:
         self._channel = channel
         self._now = now
+        self._last_wait_seconds = last_wait_seconds
         self._changed = threading.Condition()
         self._waiting: dict[str, Job] = {}
         self._sending: str | None = None
@@ -57,12 +63,12 @@ class ChannelAnnouncer:
             if waiting and waiting.revision > job.revision:
                 return
             if waiting is None and len(self._waiting) >= _MOST_JOBS:
-                return
+                del self._waiting[next(iter(self._waiting))]
             self._waiting[job.job_id] = job
             self._start()
             self._changed.notify_all()
             if job.status.ended and not self._failing:
-                self._changed.wait_for(lambda: self._is_out(job.job_id), _LAST_WAIT_SECONDS)
+                self._changed.wait_for(lambda: self._is_out(job.job_id), self._last_wait_seconds)
 
     def _is_out(self, job_id: str) -> bool:
         return job_id not in self._waiting and self._sending != job_id

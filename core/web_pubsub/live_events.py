@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import FieldError, InvalidRequest
+from core.live.messages import error_answer
 from core.ports import Channel
 from core.web_pubsub.event import SYSTEM, USER, Event
 from core.web_pubsub.sessions import LiveSessions
@@ -45,7 +46,7 @@ class LiveEvents:
         if event.type == USER + MESSAGE:
             return self._answer(event)
         if event.type.startswith(USER):
-            return {"type": "error", "detail": f"send the event {MESSAGE!r}; others mean nothing here"}
+            return error_answer(InvalidRequest([FieldError("event", f"must be {MESSAGE}")]))
         if event.type == SYSTEM + "disconnected":
             self.sessions.remove(event.connection_id)
         return None

@@ -7,6 +7,7 @@ a client's messages, as is usual, each of them costs one write and no read.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from typing import Any, Protocol
 from core.errors import RowChanged, RowExists, RowNotFound
 from core.ports import Clock, Table
 from core.web_pubsub.session_rows import SessionRows, StoredState
+
+log = logging.getLogger(__name__)
 
 _TRIES = 8
 _MOST_KEPT = 64
@@ -37,7 +40,14 @@ class LiveState(Protocol):
 
 
 OpenState = Callable[[bytes | None], LiveState]
-"""Makes a state of what ``dump`` gave, or the state of a client that has said nothing yet."""
+"""Makes a state of what ``dump`` gave, or that of a client that has said nothing yet. Raises ``ValueError``."""
+
+
+def live_connection(data: bytes | None) -> LiveState:
+    """The state of a client that plays, and wants to know the chords."""
+    from core.live.connection import LiveConnection  # numpy, in a process where perhaps nobody plays
+
+    return LiveConnection() if data is None else LiveConnection.load(data)
 
 
 @dataclass
@@ -102,4 +112,8 @@ class LiveSessions:
         found = self._rows.read(connection_id)
         if found is None:
             return _Session(self._open(None), None)
-        return _Session(self._open(found.content), found.stored)
+        try:
+            return _Session(self._open(found.content), found.stored)
+        except ValueError:
+            log.warning("the state of %s cannot be read; its conversation begins anew", connection_id)
+            return _Session(self._open(None), found.stored)

@@ -16,7 +16,7 @@ from core.storage.memory import MemoryTable
 from core.web_pubsub.address import service_address
 from core.web_pubsub.channel import open_channel
 from core.web_pubsub.live_events import LiveEvents
-from core.web_pubsub.sessions import LiveSessions
+from core.web_pubsub.sessions import LiveSessions, live_connection
 from core.web_pubsub.signature import SignatureCheck
 from functions.http import errors, web_pubsub
 from functions.http.asgi import AsgiResponse
@@ -52,7 +52,7 @@ def services() -> Any:
     address = service_address(settings)
     assert address is not None and address.access_key is not None
     channel = open_channel(settings)
-    sessions = LiveSessions(MemoryTable(), Counting, now)
+    sessions = LiveSessions(MemoryTable(), live_connection if os.environ.get("LIVE_STATE") else Counting, now)
     events = LiveEvents(channel, address.host, SignatureCheck((address.access_key,)), sessions)
     return SimpleNamespace(channel=channel, live_events=events, clock=now, new_id=lambda: uuid.uuid4().hex)
 
