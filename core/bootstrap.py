@@ -13,6 +13,8 @@ from functools import cache
 from core.analysis.planner import AnalysisPlanner
 from core.analysis.service import Analyses
 from core.analysis.worker import AnalysisWorker
+from core.assistant.service import Assistant
+from core.assistant.setup import assistant_of
 from core.effects.planner import EffectsPlanner
 from core.effects.service import EffectsService
 from core.effects.worker import EffectsWorker
@@ -77,6 +79,7 @@ class Services:
     sounds: Sounds
     effects: EffectsService
     analyses: Analyses
+    assistant: Assistant
     metrics: Metrics
     uploads: Uploads
     inbox: Inbox
@@ -145,6 +148,7 @@ def build(
         sounds=sounds,
         effects=effects,
         analyses=Analyses(AnalysisPlanner(planner), sources, jobs),
+        assistant=assistant_of(settings),
         metrics=metrics,
         uploads=uploads,
         inbox=Inbox(storage.blobs, separations, jobs),

@@ -7,7 +7,6 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from core.assistant.service import Assistant
-from core.assistant.setup import assistant_of
 from core.songwriting import changing, suggesting, view
 from core.songwriting.changing import ChordsRequest, ChordsView
 from core.songwriting.request import SongRequest, SuggestionRequest
@@ -20,7 +19,7 @@ router = APIRouter(prefix="/v1/theory", tags=["theory"])
 
 async def assistant(services: ServicesDep) -> Assistant:
     """The assistant that the settings name, or none."""
-    return assistant_of(services.settings)
+    return services.assistant
 
 
 AssistantDep = Annotated[Assistant, Depends(assistant)]
