@@ -1,0 +1,119 @@
+"""Where the bars begin.
+
+Listeners hear a bar begin where the bass enters, where the harmony changes, and where the backbeat is not (Davies &
+Plumbley, "A spectral difference approach to downbeat extraction in musical audio", EUSIPCO 2006; Papadopoulos &
+Peeters, "Joint estimation of chords and downbeats from an audio signal", 2011). Each beat is rated by these, and bars
+of three and of four beats are laid over them in the best way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from core.analysis.harmony.chroma import Chroma
+
+Curve = NDArray[np.float64]
+Positions = NDArray[np.intp]
+
+METRES = (4, 3)
+"""Beats of a bar."""
+NO_BARS = 0
+
+_LEAST_BEATS = 8
+_LEAST_EVIDENCE = 2.5
+"""Standard errors by which the ratings of the downbeats must be above the mean of all beats."""
+_ODD_METRE = 1.1
+"""How much better the evidence of three beats must be than of four, which most music has."""
+_BREAK = 8.0
+"""Standard deviations of the ratings that a bar cut short or drawn out must gain."""
+_HARMONY_WEIGHT = 3.0
+"""Relative to a register's accents: chords change with the bar more often than basses are silent within it."""
+_HARMONY_BEATS = 2
+"""Before and after a beat, whose harmonies are compared."""
+
+
+def find_bars(accents: Curve, harmony: Curve | None = None) -> tuple[Positions, int | None]:
+    """The position of each beat in its bar, from 1, and how many beats a bar has; all 0 and None without evidence.
+
+    Args:
+        accents: ``[beats, 3]``, the strength of each register at the beats.
+        harmony: ``[beats]``, how much the harmony changes at each.
+    """
+    none = np.full(len(accents), NO_BARS, np.intp)
+    if len(accents) < _LEAST_BEATS:
+        return none, None
+    cues = [_standard(accents[:, 0]), -_standard(accents[:, -1])]
+    if harmony is not None:
+        cues.append(_HARMONY_WEIGHT * _standard(harmony))
+    laid = {metre: _laid(_rated(cues, metre), metre) for metre in METRES}
+    evidence = {metre: _evidence(_rated(cues, metre), positions) for metre, positions in laid.items()}
+    metre = 3 if evidence[3] > _ODD_METRE * evidence[4] else 4
+    return (laid[metre] + 1, metre) if evidence[metre] >= _LEAST_EVIDENCE else (none, None)
+
+
+def _rated(cues: Sequence[Curve], metre: int) -> Curve:
+    """How much each beat seems to begin a bar, from cues ``[beats]``: one counts as much as it repeats in each bar."""
+    return _standard(sum((repeated(cue, metre) * cue for cue in cues), np.zeros_like(cues[0])))
+
+
+def repeated(cue: Curve, metre: int) -> float:
+    """The share of the variance of a cue ``[beats]`` that positions in bars of so many beats explain, 0 to 1."""
+    bars = _standard(cue)[: len(cue) // metre * metre].reshape(-1, metre)
+    return float(np.mean(bars.mean(axis=0) ** 2)) if bars.size else 0.0
+
+
+def harmonic_changes(chroma: Chroma, beats: Curve) -> Curve:
+    """How different the harmonies after and before each beat (seconds) are, from 0 to 1.
+
+    The bass is left out: it walks within a chord.
+    """
+    notes = chroma.treble
+    total = np.concatenate([np.zeros((1, notes.shape[1])), np.cumsum(notes, axis=0, dtype=np.float64)])
+    margin = np.arange(1, _HARMONY_BEATS + 1) * float(np.median(np.diff(beats)))
+    edges = np.concatenate([beats[0] - margin[::-1], beats, beats[-1] + margin])
+    frames = np.round(edges * chroma.frame_rate).astype(int) - chroma.first_frame
+    frames = np.clip(frames, 0, len(notes))
+    here = np.arange(len(beats)) + _HARMONY_BEATS
+    before = total[frames[here]] - total[frames[here - _HARMONY_BEATS]]
+    after = total[frames[here + _HARMONY_BEATS]] - total[frames[here]]
+    lengths = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
+    alike = np.einsum("ij,ij->i", before, after) / np.maximum(lengths, 1e-12)
+    changes: Curve = np.where(lengths > 0, 1 - alike, 0)
+    return changes
+
+
+def _standard(values: Curve) -> Curve:
+    """Less their mean, in standard deviations."""
+    spread = float(values.std())
+    standard: Curve = (values - values.mean()) / spread if spread > 1e-9 else np.zeros_like(values)
+    return standard
+
+
+def _laid(ratings: Curve, metre: int) -> Positions:
+    """The positions from 0 in bars of so many beats that put most of the ratings on downbeats (Viterbi)."""
+    best = np.zeros(metre)
+    came_from = np.zeros((len(ratings), metre), np.intp)
+    in_turn = np.roll(np.arange(metre), 1)
+    for beat, rating in enumerate(ratings):
+        leap = int(best.argmax())
+        leaps = best[in_turn] < best[leap] - _BREAK
+        came_from[beat] = np.where(leaps, leap, in_turn)
+        best = best[came_from[beat]] - _BREAK * leaps
+        best[0] += rating
+    positions = np.empty(len(ratings), np.intp)
+    position = int(best.argmax())
+    for beat in range(len(ratings) - 1, -1, -1):
+        positions[beat] = position
+        position = came_from[beat, position]
+    return positions
+
+
+def _evidence(ratings: Curve, positions: Positions) -> float:
+    """How many standard errors the downbeats' mean rating is above that of all beats."""
+    downbeats = ratings[positions == 0]
+    return float(downbeats.sum() / np.sqrt(max(len(downbeats), 1)))
