@@ -21,7 +21,11 @@ from core.theory.keys import Key
 Matrix = NDArray[np.float32]
 
 _TREBLE_WEIGHT, _BASS_WEIGHT, _ODDS_WEIGHT = 8.0, 1.5, 0.17
-_QUALITY_ODDS = {"maj": 0.44, "min": 0.26, "7": 0.1, "maj7": 0.05, "min7": 0.08, "sus4": 0.04, "dim": 0.03}
+_QUALITY_ODDS = {
+    "maj": 0.4, "min": 0.25, "7": 0.1, "maj7": 0.05, "min7": 0.07, "sus4": 0.03, "sus2": 0.02, "dim": 0.02, "aug": 0.01,
+    "maj6": 0.02, "min6": 0.01, "hdim7": 0.01, "dim7": 0.01,
+}  # fmt: skip
+"""Set by hand, in the order in which songs have them; at their weight they only decide between equals."""
 _COMPRESSION = 0.7  # between what is loud and that it is there at all
 _THIRD_PARTIAL, _FIFTH_PARTIAL = 0.2, 0.05  # what of them is still taken for a fifth and a third
 _BASS_FIFTH, _BASS_OTHER = 0.5, 0.3  # of the root's weight: an inversion, or a line under way

@@ -27,6 +27,7 @@ _STRETCH_FRAMES, _MARGIN_FRAMES = 4096, 256  # 6 min, 24 s: far beyond what one 
 _STAYS = 0.95  # a chord lasts 2 s
 _STAYS_ON_BEAT, _STAYS_OFF_BEAT = 0.75, 0.9998
 _GAP = 1.8  # beats further from each other, in medians, leave a gap where none were found
+_EARLY_SECONDS = 0.02  # a new chord, louder than the end of the old one, is heard a little before a window's centre
 _INDEPENDENT = 0.25  # windows overlap: of four frames, three say nothing new
 
 
@@ -91,7 +92,8 @@ class _BeatGrid:
 
     def seconds(self, frame: int) -> float:
         """When a chord begins that is first heard in a frame: on the beat, if there is one, or halfway between."""
-        return float(self._beats.get(frame, (self._first_frame + frame - 0.5) / self._frame_rate))
+        halfway = (self._first_frame + frame - 0.5) / self._frame_rate
+        return float(self._beats.get(frame, halfway + _EARLY_SECONDS))
 
 
 def _decoded(model: ChordModel, chroma: Chroma, tuning_cents: float, stays: Matrix) -> tuple[NDArray[np.intp], Matrix]:

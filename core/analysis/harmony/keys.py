@@ -4,11 +4,13 @@ A hidden Markov model of the twenty-four keys over the chords that were found. A
 follows the one before in songs of that key (``core.theory.statistics``, all styles alike), and the notes that sound
 with it, melody and all, by how often they occur in the key (the profiles of Albrecht and Shanahan 2013, *The use of
 large corpora to train a new type of key-finding algorithm*, Music Perception 31/1; the likelihood is Temperley's 2007,
-*Music and Probability*, ch. 6, for weights in place of counts).
+*Music and Probability*, ch. 6, for weights in place of counts). What a loop says again is no news: the n-th time a
+change counts 1/n.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -33,20 +35,22 @@ _PROFILES = {
     "major": (0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 0.080, 0.008, 0.081),
     "minor": (0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052),
 }
-_NOTES_A_SECOND = 1.0  # that say something new
+_NOTES_A_SECOND = 0.5  # that say something new
+_BEGINNING = 1.3  # how much more than another chord the first one says: it stands at the strongest place
 _SECONDS_IN_A_KEY = 120.0
-_REPEATED = 0.25  # what songs say again they do not prove: so much of the evidence counts for the confidence
+_DOUBT = 0.5  # the corpora are other music than this: so much of the evidence counts for the confidence
 _NOTHING_FOUND = KeyFound(tonic=None, mode=None, confidence=0.0, spans=())
 
 
 @dataclass(frozen=True)
 class _Step:
-    """A chord that was found, and the one before it."""
+    """A chord that was found, the one before it, and how often this change was heard so far, this time included."""
 
     start_seconds: float
     seconds: float
     chord: Chord
     before: Chord | None
+    time: int
 
 
 def find_key(chroma: Chroma, chords: Sequence[ChordSpan], duration_seconds: float) -> KeyFound:
@@ -59,12 +63,12 @@ def find_key(chroma: Chroma, chords: Sequence[ChordSpan], duration_seconds: floa
     steps = _steps(chords)
     if not steps:
         return _NOTHING_FOUND
-    evidence = _chord_evidence(steps) + _note_evidence(steps, chroma)
+    evidence = (_chord_evidence(steps) + _note_evidence(steps, chroma)) / np.array([[step.time] for step in steps])
     lengths = np.array([step.seconds for step in steps])
     stays = np.exp(-lengths / _SECONDS_IN_A_KEY).astype(np.float32)
     path = likeliest_path(evidence, stays)
     sure = sum(span.confidence * _length(span) for span in chords if span.label != NO_CHORD) / duration_seconds
-    chances = posteriors(evidence * np.float32(_REPEATED), stays) * np.float32(min(sure, 1.0))
+    chances = posteriors(evidence * np.float32(_DOUBT), stays) * np.float32(min(sure, 1.0))
     main = int(np.bincount(path, lengths).argmax())
     confidence = float(np.average(chances[:, main], weights=lengths))
     spans = _spans(steps, path, chances, duration_seconds)
@@ -79,10 +83,15 @@ def key_at(found: KeyFound, seconds: float) -> Key | None:
 
 def _steps(chords: Sequence[ChordSpan]) -> list[_Step]:
     steps: list[_Step] = []
+    times: Counter[tuple[str, str]] = Counter()
+    before: Chord | None = None
     for span in chords:
         if span.label != NO_CHORD and _length(span) > 0:
-            before = steps[-1].chord if steps else None
-            steps.append(_Step(span.start_seconds, _length(span), parse_chord(span.symbol), before))
+            chord = parse_chord(span.symbol)
+            change = (before.symbol if before else "", chord.symbol)
+            times[change] += 1
+            steps.append(_Step(span.start_seconds, _length(span), chord, before, times[change]))
+            before = chord
     return steps
 
 
@@ -98,26 +107,20 @@ def _chord_evidence(steps: Sequence[_Step]) -> Matrix:
 @lru_cache(maxsize=4096)
 def _log_chances(chord: Chord, before: Chord | None) -> Matrix:
     chances = [np.mean([_chance(chord, before, key, style) for style in STYLES]) for key in _KEYS]
-    return np.log(np.array(chances, np.float32))
+    return np.log(np.array(chances, np.float32)) * np.float32(1.0 if before else _BEGINNING)
 
 
 def _chance(chord: Chord, before: Chord | None, key: Key, style: Style) -> float:
-    """Music may begin anywhere in a song: half of a first chord's chance is that of any chord."""
-    state = state_of(chord, key, style)
+    state, model = state_of(chord, key, style), chord_model(style, key.mode)
     if before is None:
-        model = chord_model(style, key.mode)
-        return (model.starts[state] + model.frequencies[state]) / 2
+        return model.starts[state]
     earlier = state_of(before, key, style)
-    return _frequencies(style, key.mode)[state] if earlier == state else _after(style, key.mode, earlier)[state]
+    return model.frequencies[state] if earlier == state else _after(style, key.mode, earlier)[state]
 
 
 @lru_cache(maxsize=1024)
 def _after(style: Style, mode: Mode, state: str) -> Distribution:
     return chord_model(style, mode).after(state)
-
-
-def _frequencies(style: Style, mode: Mode) -> Distribution:
-    return chord_model(style, mode).frequencies
 
 
 def _note_evidence(steps: Sequence[_Step], chroma: Chroma) -> Matrix:

@@ -40,7 +40,13 @@ QUALITIES = (
     Quality("maj7", "maj7", (0, 4, 7, 11)),
     Quality("min7", "m7", (0, 3, 7, 10)),
     Quality("sus4", "sus4", (0, 5, 7)),
+    Quality("sus2", "sus2", (0, 2, 7)),
     Quality("dim", "dim", (0, 3, 6)),
+    Quality("aug", "aug", (0, 4, 8)),
+    Quality("maj6", "6", (0, 4, 7, 9)),
+    Quality("min6", "m6", (0, 3, 7, 9)),
+    Quality("hdim7", "m7b5", (0, 3, 6, 10)),
+    Quality("dim7", "dim7", (0, 3, 6, 9)),
 )
 
 
