@@ -69,9 +69,11 @@ class Attempt:
             return sheet_from_chords(self._asked), LOUDNESS_LUFS
         assert self._source is not None  # one of the two there is
         analysis = self._analyse([self._source.voice()], self._heard)
-        if analysis.loudness.integrated_lufs is None:
+        if analysis.loudness.true_peak_dbtp is None:
             raise UnsupportedAudio("it is silent: there is nothing to play to")
         sheet = sheet_from_analysis(analysis)
+        if analysis.loudness.integrated_lufs is None:
+            raise UnsupportedAudio("it is as good as silent: all of it lies under -70 LUFS")
         if not sheet.chords and "drums" not in self._options.target_stems:
             raise UnsupportedAudio("no chord was heard in it, so there is nothing to play but drums: ask for them")
         self._check_length(sheet)

@@ -12,6 +12,7 @@ from core.accompaniment.planner import keeps_time
 from core.accompaniment.request import AccompanimentOptions
 from core.accompaniment.sheet import Sheet
 from core.accompaniment.takes import CHANNELS, Remake, Take
+from core.accompaniment.window import Window
 from core.errors import EngineFailed, FieldError, InvalidRequest
 from core.generation.prompts import build_description
 from core.generation.receipt import Maker
@@ -25,6 +26,7 @@ MOST_KEPT_BYTES = 2**30
 
 _CHORDS_DESCRIBED = 8  # what a text can hold of a song
 _BYTES_A_SAMPLE = 4
+_EARLY_SECONDS = 0.02  # players are early, too
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,14 @@ class Players:
         remake: Remake | None = None
         if kept_bytes > MOST_KEPT_BYTES and keeps_time(self.engine.info):  # playing it once more is cheap
             remake = partial(self._once_more, request)
-        return Take(request, renderer, self.sample_rate, self.frames, remake)
+        return Take(request, renderer, self.sample_rate, self.frames, self._window(), remake)
+
+    def _window(self) -> Window:
+        """Full on the first beat, or from the start; the last one rings for a beat and a half, or to the end."""
+        first, last, beat_seconds = self.sheet.first_seconds, self.sheet.last_seconds, 60 / self.sheet.tempo_bpm
+        rise_start, rise_stop = (round((first - early * _EARLY_SECONDS) * self.sample_rate) for early in (2, 1))
+        fall_start = self.frames if last is None else round((last + beat_seconds / 2) * self.sample_rate)
+        return Window(rise_start, rise_stop, fall_start, fall_start + round(beat_seconds * self.sample_rate))
 
     def _once_more(self, request: StemRequest) -> Generator[Block, None, None]:
         with (

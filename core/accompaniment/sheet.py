@@ -16,6 +16,7 @@ from core.theory.keys import parse_key
 _USUAL_BEATS_PER_BAR = 4
 _SLOWEST_BPM, _FASTEST_BPM = 30.0, 300.0  # what an engine may be told
 _CHORDS_SHOWN = 16
+_BEATS_LEFT = 2.0
 
 
 class ChordsAsked(Model):
@@ -34,12 +35,20 @@ class ChordsAsked(Model):
 
 @dataclass(frozen=True)
 class Sheet:
-    """A lead sheet; ``key`` as it is read by people."""
+    """A lead sheet.
+
+    Attributes:
+        key: as people read it.
+        first_seconds: where the playing begins; 0 for the start.
+        last_seconds: of the last beat that is played; ``None`` if all of it is played to the end.
+    """
 
     timeline: Timeline
     tempo_bpm: float
     duration_seconds: float
     key: str | None
+    first_seconds: float = 0.0
+    last_seconds: float | None = None
 
     @property
     def chords(self) -> tuple[str, ...]:
@@ -84,8 +93,18 @@ def sheet_from_chords(asked: ChordsAsked) -> Sheet:
 
 
 def sheet_from_analysis(analysis: Analysis) -> Sheet:
-    """The sheet of what was heard in a file. Raises ``UnsupportedAudio`` if it has no beat."""
+    """The sheet of what was heard in a file. Raises ``UnsupportedAudio`` if it has no beat.
+
+    Up to a bar before the first beat is played as well, and two beats after the last; beyond that there is silence.
+    """
     timeline = timeline_of(analysis)
-    key = f"{analysis.key.tonic} {analysis.key.mode}" if analysis.key.tonic else None
-    tempo_bpm = min(max(analysis.tempo.bpm or 0.0, _SLOWEST_BPM), _FASTEST_BPM)
-    return Sheet(timeline, tempo_bpm, analysis.duration_seconds, key)
+    first, last, duration_seconds = timeline.beats[0], timeline.beats[-1], analysis.duration_seconds
+    beat_seconds = (last - first) / (len(timeline.beats) - 1)
+    return Sheet(
+        timeline,
+        min(max(analysis.tempo.bpm or 0.0, _SLOWEST_BPM), _FASTEST_BPM),
+        duration_seconds,
+        f"{analysis.key.tonic} {analysis.key.mode}" if analysis.key.tonic else None,
+        first_seconds=first if first > timeline.beats_per_bar * beat_seconds else 0.0,
+        last_seconds=last if duration_seconds - last > _BEATS_LEFT * beat_seconds else None,
+    )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from core.accompaniment.window import Window
 from core.audio.conversion import Conversion
 from core.audio.loudness import Loudness, LoudnessMeter
 from core.audio.spool import Spool
@@ -30,8 +31,10 @@ Remake = Callable[[], "Generator[Block, None, None]"]
 class Fitting:
     """Brings one stem's samples to the rate of the files, to stereo, and to their very length."""
 
-    def __init__(self, request: StemRequest, renderer: Renderer, sample_rate: int, frames: int) -> None:
+    def __init__(self, request: StemRequest, renderer: Renderer, sample_rate: int, frames: int, window: Window) -> None:
         self._stem_type = request.stem_type
+        self._window = window
+        self._frames = frames
         self._channels = renderer.channels
         self._missing_frames = round(request.duration_seconds * renderer.sample_rate)
         self._room = frames
@@ -54,8 +57,9 @@ class Fitting:
             fitted = np.concatenate((fitted, self._conversion.finish()), axis=1)
             fitted = np.pad(fitted, ((0, 0), (0, max(self._room - fitted.shape[1], 0))))
         fitted = fitted[:, : self._room]
+        start = self._frames - self._room
         self._room -= fitted.shape[1]
-        return fitted
+        return self._window.applied(fitted, start)
 
     def _check(self, block: Block) -> None:
         if block.ndim != 2 or block.shape[0] != self._channels:
@@ -70,12 +74,13 @@ class Take:
     """One stem that was played; a context manager. What is too much to be kept is played again, sample for sample."""
 
     def __init__(
-        self, request: StemRequest, renderer: Renderer, sample_rate: int, frames: int, remake: Remake | None = None
-    ) -> None:
-        """With ``remake`` nothing is kept."""
+        self, request: StemRequest, renderer: Renderer, sample_rate: int, frames: int, window: Window,
+        remake: Remake | None = None,
+    ) -> None:  # fmt: skip
+        """Outside of ``window`` it is silent; with ``remake`` nothing is kept."""
         self.stem_type = request.stem_type
         self._remake = remake
-        self._new_fitting: Callable[[], Fitting] = partial(Fitting, request, renderer, sample_rate, frames)
+        self._new_fitting: Callable[[], Fitting] = partial(Fitting, request, renderer, sample_rate, frames, window)
         self._fitting = self._new_fitting()
         self._meter = LoudnessMeter(sample_rate, CHANNELS)
         self._spool = Spool(CHANNELS)

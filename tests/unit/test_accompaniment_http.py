@@ -164,7 +164,7 @@ def test_a_file_gets_drums_bass_and_piano_that_go_with_it_and_a_mix(services: Se
 def test_the_drums_fall_on_the_beats_of_the_file(services: Services, music: Music) -> None:
     job = work(services, send(services, encoded(music.samples), target_stems="drums", style="rock", temperature="0"))
     heard = onsets(sounds_of(services, job)["drums.wav"].mean(axis=0, dtype=np.float64))
-    deviations = [min(abs(onset - beat) for onset in heard) for beat in music.beats]
+    deviations = [min(abs(onset - beat) for onset in heard) for beat in music.beats[1:]]  # the first is faded in
     assert np.median(deviations) < 0.001
     assert max(deviations) < 0.006
 
@@ -352,7 +352,7 @@ def test_noise_has_no_beat(services: Services, music: Music, seconds: float) -> 
     job = services.jobs.get(answer.json()["job_id"])
     assert job.error is not None
     assert job.error.type == "unsupported-audio"
-    assert "no steady beat" in job.error.detail or "silent" in job.error.detail
+    assert "no steady beat was heard" in job.error.detail
 
 
 def test_music_without_a_chord_gets_drums_and_nothing_else(services: Services, music: Music) -> None:
@@ -368,6 +368,23 @@ def test_music_without_a_chord_gets_drums_and_nothing_else(services: Services, m
     sounds = sounds_of(services, both)
     assert level_db(sounds["bass.wav"]) < -200
     assert level_db(sounds["drums.wav"]) > -60
+
+
+def test_nobody_plays_in_the_silence_around_the_music(services: Services, music: Music) -> None:
+    seconds, rate = 8.0, SAMPLE_RATE
+    silence = np.zeros((2, round(seconds * rate)), np.float32)
+    later = replace(
+        music, beats=tuple(beat + seconds for beat in music.beats),
+        chords=tuple((start + seconds, stop + seconds, symbol) for start, stop, symbol in music.chords),
+    )  # fmt: skip
+    workers = {JobKind.ACCOMPANIMENT: KnowingWorker(services.engines, services.storage.blobs, later)}
+    runner = replace(services.runner, workers=workers)
+    answer = send(services, encoded(np.concatenate((silence, music.samples, silence), axis=1)))
+    runner.run(answer.json()["job_id"])
+    for sound in sounds_of(services, services.jobs.get(answer.json()["job_id"])).values():
+        assert not sound[:, : round(7.9 * rate)].any()
+        assert np.abs(sound[:, round(8.0 * rate) :][:, :rate]).max() > 0.01
+        assert not sound[:, round((8 + music.seconds + 2) * rate) :].any()
 
 
 def test_what_is_no_audio_is_refused_at_once(services: Services) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from core.accompaniment.beat_map import BeatMap
 from core.accompaniment.request import AccompanimentRequest
 from core.accompaniment.sheet import Sheet, chords_asked, sheet_from_analysis, sheet_from_chords
 from core.accompaniment.timeline import timeline_of
+from core.accompaniment.window import Window
 from core.analysis.result import Analysis, Beat, ChordSpan, KeyFound, LoudnessFound, Tempo, Tuning
 from core.errors import InvalidRequest, UnsupportedAudio
 
@@ -206,3 +208,22 @@ def test_the_sheet_of_a_file_tells_what_was_heard() -> None:
         "tempo_bpm": 120.0, "beats_per_bar": 4, "beats": 120, "first_beat_seconds": 0.0, "key": "C major",
         "chords": {"count": 2, "first": ("C", "F#m7b5")},
     }  # fmt: skip
+
+
+def test_up_to_a_bar_before_the_first_beat_is_played_but_not_a_long_silence() -> None:
+    soon, late = ([beat + start for beat in HALF_SECONDS[:60]] for start in (1.9, 6.0))
+    assert sheet_from_analysis(analysis(soon)).first_seconds == 0
+    assert sheet_from_analysis(analysis(late)).first_seconds == 6.0
+    assert sheet_from_analysis(analysis(late)).last_seconds == 35.5
+    assert sheet_from_analysis(analysis(HALF_SECONDS)).last_seconds is None
+
+
+def test_a_window_lets_nothing_through_before_and_after_wherever_blocks_end() -> None:
+    window = Window(10, 20, 60, 80)
+    whole = window.applied(np.ones((2, 100), np.float32), 0)
+    assert not whole[:, :11].any()
+    assert (whole[:, 20:61] == 1).all()
+    assert not whole[:, 80:].any()
+    assert (np.diff(whole[0, 10:20]) > 0).all()
+    parts = [window.applied(np.ones((2, 7), np.float32), start) for start in range(0, 98, 7)]
+    np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole[:, :98])
