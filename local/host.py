@@ -221,3 +221,5 @@ def configure_logging() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     for chatty in ("azure", "httpx", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # uvicorn takes it for a fault when a WebSocket is refused by an HTTP answer.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: "without completing handshake" not in record.msg)

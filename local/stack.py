@@ -155,6 +155,7 @@ def print_addresses(host: HostProcess, azurite: Azurite, data_dir: Path) -> None
     blob, queue, table = azurite.ports
     print(f"API      {host.base_url}")
     print(f"docs     {host.base_url}/docs")
+    print(f"sockets  {host.base_url.replace('http', 'ws', 1)}: /ws, and Web PubSub's clients at /client/hubs/…")
     print(f"storage  127.0.0.1: blobs {blob}, queues {queue}, tables {table}; kept in {data_dir}")
     print(f"log      {host.log_path}")
     print("Ctrl-C stops everything.", flush=True)

@@ -18,6 +18,7 @@ class Event:
     Attributes:
         type: ``azure.webpubsub.sys.connect``, ``….connected``, ``….disconnected`` or ``azure.webpubsub.user.<name>``.
         content_type: of ``body``: ``application/json``, ``text/plain`` or ``application/octet-stream``.
+        subprotocol: what the client speaks; empty for one that sends and gets bare messages.
         signature: of a service that is reached by key; may be empty.
         authorization: of a service that is reached by identity; may be empty.
     """
@@ -27,6 +28,7 @@ class Event:
     connection_id: str
     content_type: str
     body: bytes = field(repr=False)
+    subprotocol: str = ""
     signature: str = field(default="", repr=False)
     authorization: str = field(default="", repr=False)
 
@@ -42,6 +44,7 @@ class Event:
             connection_id=headers["ce-connectionid"],
             content_type=headers.get("content-type", "").partition(";")[0].strip().lower(),
             body=body,
+            subprotocol=headers.get("ce-subprotocol", ""),
             signature=headers.get("ce-signature", ""),
             authorization=headers.get("authorization", ""),
         )

@@ -60,4 +60,7 @@ async def receive_event(request: Request, services: ServicesDep) -> Response:
     """One event of a client; the answer's body is handed on to it."""
     event = Event.of(request.headers, await request.body())
     answer = await run_in_threadpool(services.live_events.handle, event)
-    return Response(status_code=204) if answer is None else JSONResponse(answer)
+    if answer is None:
+        return Response(status_code=204)
+    # To a client without a subprotocol the service hands on text and bytes alone.
+    return JSONResponse(answer, media_type="application/json" if event.subprotocol else "text/plain")
