@@ -22,7 +22,7 @@ _LONGEST_BAR = 1.75  # of the usual ones; a gap between downbeats that is longer
 _TIMBRE_SCALE_DB = 4.0
 _LEVEL_SCALE_DB = 8.0
 _MEL_BANDS = 40
-"""Takes of one part differ by half of these scales at most, other parts by more than one; see the tests."""
+"""Takes of one part by the synth's players differ by a third of these scales, a part without the drums by three."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,6 @@ def _means(edges: Floats, times: Floats, values: NDArray[np.float32]) -> Floats:
     """The mean of the rows of ``values`` whose times fall into each bar ``[N, D]``; the nearest row where none does."""
     if not len(values):
         return np.zeros((len(edges) - 1, values.shape[1]))
-    firsts = np.minimum(np.searchsorted(times, edges), len(values) - 1)
-    counts = np.maximum(np.diff(firsts), 1)
-    sums = np.concatenate((np.zeros((1, values.shape[1])), np.cumsum(values, axis=0, dtype=np.float64)))
-    return np.asarray((sums[firsts[:-1] + counts] - sums[firsts[:-1]]) / counts[:, np.newaxis])
+    firsts = np.minimum(np.searchsorted(times, edges[:-1]), len(values) - 1)
+    counts = np.maximum(np.diff(firsts, append=len(values)), 1)
+    return np.asarray(np.add.reduceat(values, firsts, dtype=np.float64) / counts[:, np.newaxis])

@@ -19,7 +19,7 @@ Numbers = NDArray[np.int64]
 _SHORTEST_RUN = 8
 """Bars: four chords, and a few more, may come again in any part."""
 
-_FARTHEST_BARS = 2048
+_FARTHEST_BARS = 1024  # half an hour and more: no song is longer, and hours stay cheap
 _NOTES_SCALE = 0.2
 _SOUND_SCALE = 3.0
 """Bars that are heard again differ by less than these."""
