@@ -2,8 +2,8 @@
 
 A filter over the chord model follows the music frame by frame. A new chord is said once the frames behind its first one
 agree (fixed-lag smoothing: the forward-backward recursion of Rabiner 1989, *A tutorial on hidden Markov models*, over
-the last frames alone): as soon as they clearly do, and otherwise ``_LONGEST_LAG`` frames later. With the 0.37 s that a
-frame needs of what follows it, that is less than a second after it began to sound.
+the last frames alone): as soon as they clearly do, and otherwise ``_LONGEST_LAG`` frames later. Together with what a
+frame needs of the samples after it, that is well below a second.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ _AGREEING_FRAMES = 4  # that a new chord needs: a drum's ring is shorter
 _CLEAR = 0.7  # of the odds
 _STAYS = 0.9  # of the frames
 _EVIDENCE = 3.0  # a live listener has fewer frames to go by than the model was made for, and trusts each more
+_NO_CHORD_MARGIN = 1.0  # by which a chord must beat none: what is said of noise cannot be taken back
 _FULL_SCALE = 32768
+_NONE = 0  # the model's state without a chord
 
 _TUNING_MEMORY_FRAMES = 300.0  # half a minute
 _FEWEST_TUNING_FRAMES = 10.0
@@ -59,9 +61,9 @@ class Recogniser:
     def __init__(self) -> None:
         self._listener = ChromaListener()
         self._tuning = _RunningTuning()
-        self._said = 0
+        self._said = _NONE
         self._decided = 0  # frames
-        self._odds = _tables().starts  # of the last frame that was decided
+        self._odds = _tables().silence  # of the last frame that was decided
         self._recent: deque[Odds] = deque()  # likelihoods of the frames after it
 
     def add(self, samples: Mono) -> list[LiveChord]:
@@ -98,7 +100,7 @@ class Recogniser:
         recogniser._tuning = _RunningTuning(*state["tuning"])
         recogniser._said, recogniser._decided = state["decided"]
         odds, *recent = state["odds"]
-        if odds.shape != _tables().starts.shape:
+        if odds.shape != _tables().silence.shape:
             raise ValueError("the state is of another chord model")
         recogniser._odds, recogniser._recent = odds, deque(recent)
         return recogniser
@@ -108,8 +110,9 @@ class Recogniser:
         for index in range(len(chroma)):
             frame = chroma.slice(index, index + 1)
             self._tuning.hear(frame)
-            scores = _EVIDENCE * _tables().model.log_likelihoods(frame, self._tuning.cents)[0].astype(np.float64)
-            self._recent.append(np.exp(scores - scores.max()))
+            scores = _tables().model.log_likelihoods(frame, self._tuning.cents)[0].astype(np.float64)
+            scores[_NONE] += _NO_CHORD_MARGIN
+            self._recent.append(np.exp(_EVIDENCE * (scores - scores.max())))
             found += self._settle()
         return found
 
@@ -179,7 +182,7 @@ class _RunningTuning:
 @dataclass(frozen=True)
 class _Tables:
     model: ChordModel
-    starts: Odds
+    silence: Odds
     transitions: Odds
 
 
@@ -187,8 +190,9 @@ class _Tables:
 def _tables() -> _Tables:
     """What all recognisers read and none changes."""
     model = ChordModel()
-    starts = np.exp(model.log_starts.astype(np.float64))
-    return _Tables(model, starts, np.exp(model.log_transitions(_STAYS).astype(np.float64)))
+    silence = (np.arange(len(model)) == _NONE).astype(np.float64)
+    changes = (1 - _STAYS) / (len(model) - 1)
+    return _Tables(model, silence, np.where(np.eye(len(model), dtype=bool), _STAYS, changes))
 
 
 def _forward(odds: Odds, likelihoods: Odds) -> Odds:
