@@ -22,7 +22,7 @@ _LONGEST_BAR = 1.75  # of the usual ones; a gap between downbeats that is longer
 _TIMBRE_SCALE_DB = 4.0
 _LEVEL_SCALE_DB = 8.0
 _MEL_BANDS = 40
-"""Takes of one part by the synth's players differ by a third of these scales, a part without the drums by three."""
+"""Takes of one part by the synth's players differ by a third of these scales, a lone guitar from all by three."""
 
 
 @dataclass(frozen=True)
