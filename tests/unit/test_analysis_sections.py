@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from core.analysis.harmony.chroma import Chroma, ChromaListener
 from core.analysis.result import Section
 from core.analysis.sections import find_sections
+from core.analysis.sections.finding import _names
 from core.analysis.spectrum import Spectrum, SpectrumListener
 from tests.music import SAMPLE_RATE, band
 
@@ -145,6 +146,14 @@ def test_letters_follow_the_order_of_first_hearing() -> None:
     labels = [section.label for section in song().sections()]
     assert sorted(set(labels), key=labels.index) == sorted(set(labels))
     assert all(section.confidence > 0.5 for section in song().sections())
+
+
+def test_after_z_comes_aa() -> None:
+    names = _names(list(range(0, 10_000, 10)))
+    assert names[:3] == ["A", "B", "C"]
+    assert names[25:29] == ["Z", "AA", "AB", "AC"]
+    assert names[701:704] == ["ZZ", "AAA", "AAB"]
+    assert len(set(names)) == len(names)
 
 
 def test_parts_begin_on_downbeats() -> None:
