@@ -222,4 +222,6 @@ def configure_logging() -> None:
     for chatty in ("azure", "httpx", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     # uvicorn takes it for a fault when a WebSocket is refused by an HTTP answer.
-    logging.getLogger("uvicorn.error").addFilter(lambda record: "without completing handshake" not in record.msg)
+    logging.getLogger("uvicorn.error").addFilter(
+        lambda record: "without completing handshake" not in record.getMessage()
+    )

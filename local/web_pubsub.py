@@ -40,7 +40,7 @@ class WebPubSub:
         self._handler = EventHandler(address.endpoint + events_path, address)
         self._recovery_seconds = recovery_seconds
         self._clients = Clients()
-        self._absences: set[asyncio.Task[None]] = set()
+        self._absences: dict[str, asyncio.Task[None]] = {}
         self._app = Starlette(
             routes=[WebSocketRoute("/client/hubs/{hub}", self.connect), *rest_routes(address, self._clients)]
         )
@@ -54,25 +54,23 @@ class WebPubSub:
 
     async def connect(self, socket: WebSocket) -> None:
         """A client's whole stay, or the part of it until its socket breaks."""
-        client = self._returning(socket)
-        if client is None and "awps_connection_id" in socket.query_params:
-            await socket.accept(subprotocol=PROTOCOLS[0])
-            await socket.close(VIOLATION, "the connection cannot be recovered")
-            return
-        if client is None:
-            client = await self._arriving(socket)
-        else:
-            await socket.accept(subprotocol=client.subprotocol)
+        comes_back = "awps_connection_id" in socket.query_params
+        client = await (self._returning(socket) if comes_back else self._arriving(socket))
         if client is not None:
-            await client.attach(socket)
-            await self._tell(client, "connected", {})
             await self._stay(client, socket)
 
-    def _returning(self, socket: WebSocket) -> Client | None:
-        query = socket.query_params
-        client = self._clients.get(socket.path_params["hub"], query.get("awps_connection_id", ""))
-        is_known = client is not None and client.reconnection_token == query.get("awps_reconnection_token")
-        return client if is_known else None
+    async def _returning(self, socket: WebSocket) -> Client | None:
+        """Go on with a reliable client's connection, if it shows the token that it was given for that."""
+        query, offered = socket.query_params, socket.scope["subprotocols"]
+        await socket.accept(subprotocol=next(iter(offered), None))
+        client = self._clients.get(socket.path_params["hub"], query["awps_connection_id"])
+        if client is None or query.get("awps_reconnection_token") != client.reconnection_token:
+            await socket.close(VIOLATION, "the connection cannot be recovered")
+            return None
+        if (absence := self._absences.pop(client.id, None)) is not None:
+            absence.cancel()
+        await client.attach(socket)
+        return client
 
     async def _arriving(self, socket: WebSocket) -> Client | None:
         """Check the token, ask the event handler, and open the socket; refuses by an HTTP status."""
@@ -90,7 +88,9 @@ class WebPubSub:
             await socket.send_denial_response(Response(str(refused), refused.status))
             return None
         await socket.accept(subprotocol=client.subprotocol)
+        await client.attach(socket)
         self._clients.add(client)
+        await self._tell(client, "connected", {})
         return client
 
     async def _greet(self, client: Client, claims: dict[str, Any], socket: WebSocket) -> None:
@@ -109,9 +109,7 @@ class WebPubSub:
             return
         if client.is_reliable and code in LOST:
             client.detach()
-            absence = asyncio.create_task(self._wait_for(client))
-            self._absences.add(absence)
-            absence.add_done_callback(self._absences.discard)
+            self._absences[client.id] = asyncio.create_task(self._wait_for(client))
             return
         if reason and client.subprotocol is not None:
             await client.send({"type": "system", "event": "disconnected", "message": reason})
@@ -131,8 +129,8 @@ class WebPubSub:
 
     async def _wait_for(self, client: Client) -> None:
         await asyncio.sleep(self._recovery_seconds)
-        if not client.is_connected:
-            await self._leave(client, NORMAL, "the client did not come back")
+        del self._absences[client.id]
+        await self._leave(client, NORMAL, "the client did not come back")
 
     async def _leave(self, client: Client, code: int, reason: str) -> None:
         self._clients.discard(client)

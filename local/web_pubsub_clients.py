@@ -43,10 +43,6 @@ class Client:
     def is_reliable(self) -> bool:
         return self.subprotocol == RELIABLE_PROTOCOL
 
-    @property
-    def is_connected(self) -> bool:
-        return self._socket is not None
-
     def may(self, what: str, group: str) -> bool:
         """Whether its roles let it `joinLeaveGroup` or `sendToGroup`."""
         return not self.roles.isdisjoint({f"webpubsub.{what}", f"webpubsub.{what}.{group}"})

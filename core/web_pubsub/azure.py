@@ -1,4 +1,4 @@
-"""``Channel`` on Azure Web PubSub. The SDK is imported at the first call: it would double an app's start."""
+"""``Channel`` on Azure Web PubSub. The SDK is imported at the first call, which many a process never makes."""
 
 from __future__ import annotations
 

@@ -6,8 +6,9 @@ import base64
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import jwt
@@ -23,6 +24,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from core.bootstrap import build, memory_storage
+from core.generation.request import GenerationRequest
+from core.jobs.model import JobStatus
+from core.jobs.view import job_view
+from core.settings import Settings
+from core.web_pubsub.announcer import ChannelAnnouncer
 from core.web_pubsub.signature import signature
 from tests.integration.local_host import wait_for
 from tests.integration.web_pubsub_host import LiveClient, LiveHost, live_host
@@ -105,6 +112,22 @@ def test_progress_reaches_the_clients_that_asked_for_the_job(live_host: LiveHost
         wait_for(lambda: len(live.from_groups) >= 2 and other.from_server)
         assert live.from_groups == [("job-mine", {"type": "job", "progress": progress}) for progress in (0.5, 1.0)]
         assert other.from_groups == []
+
+
+def test_a_job_s_progress_and_its_end_reach_who_asked_for_it(live_host: LiveHost) -> None:
+    services = build(Settings.read({}), memory_storage())
+    job = services.generations.planner.plan(GenerationRequest(target_stems=("bass",)), job_id="real-one")
+    running = job.evolve(status=JobStatus.PROCESSING, progress=0.5, revision=1)
+    with LiveClient(live_host.negotiate(job.job_id)["url"]) as live:
+        announcer = ChannelAnnouncer(live_host.channel)
+        announcer.announce(running)
+        wait_for(lambda: live.from_groups)
+        ended = running.evolve(status=JobStatus.COMPLETED, progress=1.0, revision=2)
+        announcer.announce(ended)
+        wait_for(lambda: len(live.from_groups) == 2)
+        assert live.from_groups == [
+            ("job-real-one", {"type": "job", "job": job_view(state)}) for state in (running, ended)
+        ]
 
 
 def test_negotiating_says_where_for_how_long_and_in_which_groups(live_host: LiveHost) -> None:
@@ -270,20 +293,23 @@ def test_a_reliable_client_that_lost_its_socket_gets_what_it_missed(live_host: L
         socket.send('{"type": "sequenceAck", "sequenceId": 1}')
         socket.socket.close()
     live_host.channel.send_to_group("job-mine", {"number": 2})
-    query = f"awps_connection_id={hello['connectionId']}&awps_reconnection_token={hello['reconnectionToken']}"
-    url = f"{live_host.ws_url}/client/hubs/stemworks?{query}"
-    with connect(url, subprotocols=[Subprotocol(RELIABLE_PROTOCOL)]) as socket:
-        assert json.loads(socket.recv(10))["connectionId"] == hello["connectionId"]
+    with again(live_host, hello) as socket:
         missed = json.loads(socket.recv(10))
         assert (missed["sequenceId"], missed["data"]) == (2, {"number": 2})
 
 
+def test_a_client_that_comes_back_before_its_old_socket_is_found_broken_stays(live_host: LiveHost) -> None:
+    with raw_client(live_host, RELIABLE_PROTOCOL, "mine") as (old, hello), again(live_host, hello) as new:
+        old.socket.close()
+        for number in range(5):  # somewhere between these the service sees the old socket break
+            live_host.channel.send_to_group("job-mine", {"number": number})
+            assert json.loads(new.recv(10))["data"] == {"number": number}
+
+
 def test_nobody_takes_a_connection_over_without_its_reconnection_token(live_host: LiveHost) -> None:
-    with raw_client(live_host, RELIABLE_PROTOCOL) as (_, hello):
-        query = f"awps_connection_id={hello['connectionId']}&awps_reconnection_token=guessed"
-        url = f"{live_host.ws_url}/client/hubs/stemworks?{query}"
-        with connect(url, subprotocols=[Subprotocol(RELIABLE_PROTOCOL)]) as socket:
-            assert closed_with(socket) == 1008
+    with raw_client(live_host, RELIABLE_PROTOCOL) as (_, hello), ExitStack() as sockets:
+        with pytest.raises(ConnectionClosed, match="1008"):
+            sockets.enter_context(again(live_host, hello | {"reconnectionToken": "guessed"}))
 
 
 def test_the_app_can_end_a_connection_and_see_that_it_is_gone(live_host: LiveHost) -> None:
@@ -347,6 +373,18 @@ def raw_client(
     """A WebSocket that speaks a subprotocol by hand, and what it was greeted with."""
     with connect(host.negotiate(*job_ids)["url"], subprotocols=[Subprotocol(subprotocol)]) as socket:
         yield socket, json.loads(socket.recv(10))
+
+
+@contextmanager
+def again(host: LiveHost, hello: dict[str, Any]) -> Iterator[ClientConnection]:
+    """A new socket for a reliable client whose old one broke; it has been greeted."""
+    query = urlencode(
+        {"awps_connection_id": hello["connectionId"], "awps_reconnection_token": hello["reconnectionToken"]}
+    )
+    url = f"{host.ws_url}/client/hubs/stemworks?{query}"
+    with connect(url, subprotocols=[Subprotocol(RELIABLE_PROTOCOL)]) as socket:
+        assert json.loads(socket.recv(10))["connectionId"] == hello["connectionId"]
+        yield socket
 
 
 def closed_with(socket: ClientConnection) -> int:
