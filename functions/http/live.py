@@ -19,7 +19,7 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 from fastapi import APIRouter
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from core.bootstrap import Services
 from core.errors import ChannelUnavailable, StemworksError, Unauthorized, UpgradeRequired
@@ -72,9 +72,8 @@ class Sockets:
         services: Services = websocket.app.state.services()
         await websocket.accept()
         with suppress(WebSocketDisconnect):
-            if not _is_welcome(websocket, services.settings):
-                refused = Unauthorized("send one of the keys of API_KEYS as api_key in the address, or in a header")
-                await _turn_away(websocket, refused, _POLICY_VIOLATION)
+            if refusal := _refusal(websocket, services.settings):
+                await _turn_away(websocket, Unauthorized(refusal), _POLICY_VIOLATION)
             elif self.count >= self.pace.most_connections:
                 full = ChannelUnavailable(f"{self.count} live connections are open, the most this process takes")
                 await _turn_away(websocket, full, _TRY_AGAIN_LATER)
@@ -129,8 +128,9 @@ class _Socket:
 
     async def _send(self, answer: Answer) -> None:
         async with self._sending:
-            with suppress(WebSocketDisconnect):  # the client has left: the next read says so
-                await self._websocket.send_text(json.dumps(answer))
+            if self._websocket.application_state is WebSocketState.CONNECTED:
+                with suppress(WebSocketDisconnect):  # the client has left: the next read says so
+                    await self._websocket.send_text(json.dumps(answer))
             self._said_at = anyio.current_time()
 
     async def _ping(self) -> None:
@@ -145,7 +145,8 @@ class _Socket:
         while (silence := anyio.current_time() - self._heard_at) < self._pace.idle_seconds or self._watched:
             await anyio.sleep(max(self._pace.idle_seconds - silence, self._pace.ping_seconds))
         with anyio.move_on_after(_CLOSING_SECONDS), suppress(WebSocketDisconnect):
-            await self._websocket.close(_GOING_AWAY, f"nothing was heard for {self._pace.idle_seconds:g} seconds")
+            async with self._sending:
+                await self._websocket.close(_GOING_AWAY, f"nothing was heard for {self._pace.idle_seconds:g} seconds")
         tasks.cancel_scope.cancel()
 
     async def _begin_watching(self, job_id: str, tasks: TaskGroup) -> None:
@@ -208,10 +209,16 @@ def _answered(connection: LiveConnection, message: str | bytes) -> tuple[str | N
     return None, connection.receive(message)
 
 
-def _is_welcome(websocket: WebSocket, settings: Settings) -> bool:
-    """Whether the client has one of the API keys; where there are none, whether its page may call the API."""
-    if not settings.api_keys:
-        return _is_page_allowed(websocket, settings)
+def _refusal(websocket: WebSocket, settings: Settings) -> str | None:
+    """Why the caller may not connect: without one of the API keys, or where there are none, from a stranger's page."""
+    if settings.api_keys:
+        return None if _has_key(websocket, settings) else "one of API_KEYS is needed: ?api_key=…, or in a header"
+    if _is_page_allowed(websocket, settings):
+        return None
+    return "pages of this origin may not connect; CORS_ORIGINS names those that may"
+
+
+def _has_key(websocket: WebSocket, settings: Settings) -> bool:
     scheme, _, credentials = websocket.headers.get("authorization", "").partition(" ")
     bearer = credentials.strip() if scheme.lower() == "bearer" else ""
     given = bearer or websocket.headers.get("x-api-key") or websocket.query_params.get("api_key", "")
