@@ -27,6 +27,9 @@ NORMAL, VIOLATION, FAILED = 1000, 1008, 1011
 LOST = frozenset({1005, 1006})
 """The codes of a socket that broke, as against one that was closed."""
 
+ANSWER_SECONDS = 0.01
+"""How long the emulator takes at least: the Python client sleeps through what comes before it has begun to wait."""
+
 EVENT_NAME = re.compile(r"[\w.\-]{1,128}", re.ASCII)
 
 
@@ -54,6 +57,7 @@ class WebPubSub:
 
     async def connect(self, socket: WebSocket) -> None:
         """A client's whole stay, or the part of it until its socket breaks."""
+        await asyncio.sleep(ANSWER_SECONDS)
         comes_back = "awps_connection_id" in socket.query_params
         client = await (self._returning(socket) if comes_back else self._arriving(socket))
         if client is not None:
@@ -166,6 +170,8 @@ class WebPubSub:
             return
         error = await self._carry_out(client, request)
         client.acks.append(ack_id)
+        if request.get("type") != "event":  # which the app has taken its time for
+            await asyncio.sleep(ANSWER_SECONDS)
         await client.send(ack(ack_id, error))
 
     async def _carry_out(self, client: Client, request: dict[str, Any]) -> tuple[str, str] | None:

@@ -25,8 +25,8 @@ SigningKey = Callable[[str], Any]
 class PublishedKeys:
     """The keys of a Microsoft Entra tenant, read when the first token comes, and again once an unknown one is named."""
 
-    def __init__(self, tenant: str) -> None:
-        self._url = f"https://login.microsoftonline.com/{tenant}/discovery/v2.0/keys"
+    def __init__(self, tenant: str, authority: str = "https://login.microsoftonline.com") -> None:
+        self._url = f"{authority}/{tenant}/discovery/v2.0/keys"
 
     def __call__(self, token: str) -> Any:
         """Raises ``ChannelUnavailable`` if the keys cannot be read."""

@@ -70,9 +70,13 @@ class LiveClient:
 
     def __init__(self, url: str, protocol: WebPubSubProtocolType = WebPubSubProtocolType.JSON_RELIABLE) -> None:
         # The client sleeps through an answer that comes before it has begun to wait, up to its time limits.
-        limits = {"ack_timeout": 3, "start_timeout": 3}
         self.client = WebPubSubClient(
-            url, protocol_type=protocol, reconnect_retry_total=0, message_retry_total=0, **limits
+            url,
+            protocol_type=protocol,
+            reconnect_retry_total=0,
+            message_retry_total=0,
+            ack_timeout=3,
+            start_timeout=3,
         )
         self.connection_id = ""
         self.from_server: list[Any] = []

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import jwt
@@ -161,9 +166,38 @@ def test_any_other_token_is_refused(identity_check: IdentityTokenCheck, authoriz
         identity_check.verify(event(authorization=authorization))
 
 
+@pytest.fixture
+def authority() -> Iterator[str]:
+    """Where the tenant's public keys are."""
+    key = jwt.algorithms.RSAAlgorithm.to_jwk(PRIVATE_KEY.public_key(), as_dict=True)
+    document = json.dumps({"keys": [key | {"kid": "key-1", "use": "sig"}]}).encode()
+
+    class Keys(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == f"/{TENANT}/discovery/v2.0/keys" else 404)
+            self.end_headers()
+            self.wfile.write(document)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Keys) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_tokens_are_checked_with_the_keys_that_the_tenant_publishes(authority: str) -> None:
+    check = IdentityTokenCheck(TENANT, AUDIENCE, IDENTITY, PublishedKeys(TENANT, authority))
+    claims = jwt.decode(token(), options={"verify_signature": False})
+    for key_id, key, is_taken in (("key-1", PRIVATE_KEY, True), ("key-1", OTHER_KEY, False), ("x", PRIVATE_KEY, False)):
+        made = jwt.encode(claims, key, algorithm="RS256", headers={"kid": key_id})
+        with nullcontext() if is_taken else pytest.raises(Unauthorized):
+            check.verify(event(authorization=f"Bearer {made}"))
+
+
 def test_while_the_tenant_s_keys_are_out_of_reach_nobody_can_tell() -> None:
-    keys = PublishedKeys(TENANT)
-    keys._url = "http://127.0.0.1:9/keys"
+    keys = PublishedKeys(TENANT, "http://127.0.0.1:9")
     with pytest.raises(ChannelUnavailable):
         IdentityTokenCheck(TENANT, AUDIENCE, IDENTITY, keys).verify(event(authorization=f"Bearer {token()}"))
 
