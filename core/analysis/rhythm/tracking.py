@@ -82,7 +82,7 @@ def _beats(salient: Curve, frame_rate: float, chroma: Chroma | None) -> tuple[Fr
     beats = follow(novel, periods)
     if confidence <= 0 or len(beats) < LEAST_BEATS:
         return none
-    level = tapped_level(salient.sum(axis=1), beats, frame_rate, chroma)
+    level = tapped_level(salient, beats, frame_rate, chroma)
     if level != 1:
         beats = follow(novel, periods / level)
     return _audible(beats, novel, frame_rate), confidence
