@@ -20,7 +20,7 @@ from core.analysis.listening import Voice
 from core.analysis.result import Analysis
 from core.audio.levels import rounded
 from core.audio.waveform import gain_to_db
-from core.errors import UnsupportedAudio
+from core.errors import AudioTooLong, UnsupportedAudio
 from core.generation.inputs import Input
 from core.generation.receipt import Maker
 from core.jobs.model import Job, Output
@@ -85,7 +85,7 @@ class Attempt:
         longest = self._engine.info.model(self._options.model).longest_seconds
         if not keeps_time(self._engine.info) and longest is not None and sheet.duration_seconds > longest:
             name = self._engine.info.name
-            raise UnsupportedAudio(f"{name} makes at most {longest:g} seconds, this has {sheet.duration_seconds:.1f}")
+            raise AudioTooLong(f"{name} makes at most {longest:g} seconds, this has {sheet.duration_seconds:.1f}")
 
     def _play(self, sheet: Sheet, frames: int, resources: ExitStack) -> tuple[list[Take], Maker]:
         self._progress.report(

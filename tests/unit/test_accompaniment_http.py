@@ -36,7 +36,7 @@ SEED = {"random_seed": 7}
 
 @pytest.fixture(scope="module")
 def music() -> Music:
-    return guitar(bars=5, tempo_bpm=100.0)
+    return guitar(bars=4, tempo_bpm=120.0)
 
 
 def knowing(music: Music) -> Callable[[Sequence[Voice], Callable[[float], None]], Analysis]:
@@ -156,8 +156,8 @@ def test_a_file_gets_drums_bass_and_piano_that_go_with_it_and_a_mix(services: Se
     assert [output.name for output in job.outputs] == ["drums.wav", "bass.wav", "piano.wav", "mix.wav"]
     assert {sound.shape for sound in sounds_of(services, job).values()} == {music.samples.shape}
     assert job.result is not None
-    assert job.result["tempo_bpm"] == pytest.approx(100, abs=0.01)
-    assert job.result["chords"]["first"] == ["C", "G", "Am", "F", "C"]
+    assert job.result["tempo_bpm"] == pytest.approx(120, abs=0.01)
+    assert job.result["chords"]["first"] == ["C", "G", "Am", "F"]
     assert (job.result["key"], job.result["beats_per_bar"], job.result["keeps_time"]) == ("C major", 4, True)
 
 
@@ -320,7 +320,7 @@ def test_an_engine_with_weights_follows_the_source_as_a_melody(
         assert request.melody.sample_rate == 32000
         assert request.melody.samples.shape[1] == pytest.approx(music.seconds * 32000, abs=2)
         assert "warm" in request.description
-        assert "100 bpm, chords C G Am F C" in request.description
+        assert "120 bpm, chords C G Am F" in request.description
     assert job.result is not None
     assert job.result["keeps_time"] is False
 
@@ -331,6 +331,15 @@ def test_from_chords_an_engine_with_weights_is_told_of_them_in_words(services: S
     assert toy.models == ["small"]
     assert toy.rendered[0][0].melody is None
     assert "120 bpm, chords C G Am F" in toy.rendered[0][0].description
+
+
+def test_musicgen_follows_audio_with_its_melody_model_and_chords_with_its_default(
+    services: Services, music: Music
+) -> None:
+    to_audio = send(services, encoded(music.samples), engine="musicgen")
+    from_chords = call(services, json={**CHORDS, "engine": "musicgen"})
+    models = [services.jobs.get(answer.json()["job_id"]).request["model"] for answer in (to_audio, from_chords)]
+    assert models == ["melody", "small"]
 
 
 def test_silence_and_what_has_no_beat_end_the_job_with_what_is_wrong(services: Services) -> None:
@@ -371,7 +380,7 @@ def test_music_without_a_chord_gets_drums_and_nothing_else(services: Services, m
 
 
 def test_nobody_plays_in_the_silence_around_the_music(services: Services, music: Music) -> None:
-    seconds, rate = 8.0, SAMPLE_RATE
+    seconds, rate = 4.0, SAMPLE_RATE
     silence = np.zeros((2, round(seconds * rate)), np.float32)
     later = replace(
         music, beats=tuple(beat + seconds for beat in music.beats),
@@ -382,9 +391,32 @@ def test_nobody_plays_in_the_silence_around_the_music(services: Services, music:
     answer = send(services, encoded(np.concatenate((silence, music.samples, silence), axis=1)))
     runner.run(answer.json()["job_id"])
     for sound in sounds_of(services, services.jobs.get(answer.json()["job_id"])).values():
-        assert not sound[:, : round(7.9 * rate)].any()
-        assert np.abs(sound[:, round(8.0 * rate) :][:, :rate]).max() > 0.01
-        assert not sound[:, round((8 + music.seconds + 2) * rate) :].any()
+        assert not sound[:, : round(3.9 * rate)].any()
+        assert np.abs(sound[:, round(4.0 * rate) :][:, :rate]).max() > 0.01
+        assert not sound[:, round((4 + music.seconds + 1) * rate) :].any()
+
+
+def test_an_engine_that_breaks_leaves_no_file_behind(services: Services, toy: ToyEngine) -> None:
+    toy.spoil = lambda block: block * np.float32(np.nan)
+    job = ask(services, **CHORDS, engine="toy")
+    assert job.error is not None
+    assert job.error.type == "not-finite"
+    assert services.storage.blobs.list_all(AUDIO_FILES, job.folder) == []
+
+
+def test_a_job_that_is_canceled_while_it_plays_leaves_no_file_behind(services: Services, toy: ToyEngine) -> None:
+    answer = call(services, json={**CHORDS, "engine": "toy", "bars": 30})
+    job_id = answer.json()["job_id"]
+    toy.after_piece = lambda pieces: cancel_once(services, job_id, pieces)
+    services.runner.run(job_id)
+    job = services.jobs.get(job_id)
+    assert job.status is JobStatus.CANCELED
+    assert services.storage.blobs.list_all(AUDIO_FILES, job.folder) == []
+
+
+def cancel_once(services: Services, job_id: str, pieces: int) -> None:
+    if pieces == 1:
+        services.jobs.cancel(job_id)
 
 
 def test_what_is_no_audio_is_refused_at_once(services: Services) -> None:
