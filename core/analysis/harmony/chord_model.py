@@ -22,7 +22,7 @@ Matrix = NDArray[np.float32]
 
 _TREBLE_WEIGHT, _BASS_WEIGHT, _ODDS_WEIGHT = 8.0, 1.5, 0.17
 _QUALITY_ODDS = {
-    "maj": 0.4, "min": 0.25, "7": 0.1, "maj7": 0.05, "min7": 0.07, "sus4": 0.03, "sus2": 0.02, "dim": 0.02, "aug": 0.01,
+    "maj": 0.4, "min": 0.25, "7": 0.1, "maj7": 0.08, "min7": 0.07, "sus4": 0.03, "sus2": 0.02, "dim": 0.02, "aug": 0.01,
     "maj6": 0.02, "min6": 0.01, "hdim7": 0.01, "dim7": 0.01,
 }  # fmt: skip
 """Set by hand, in the order in which songs have them; at their weight they only decide between equals."""
@@ -67,14 +67,18 @@ class ChordModel:
         return scores
 
     @property
-    def log_starts(self) -> Matrix:
-        """Of each state in the first frame, ``[states]``."""
-        return np.full(len(self), -np.log(len(self)), np.float32)
+    def starts(self) -> Matrix:
+        """The probability of each state in the first frame ``[states]``: music comes out of silence."""
+        starts: Matrix = self.transitions()[0]
+        return starts
 
-    def log_transitions(self, stays: float = _STAYS) -> Matrix:
-        """From each state to each from one frame to the next, ``[states, states]``."""
-        changes = (1 - stays) / (len(self) - 1)
-        return np.asarray(np.log(np.where(np.eye(len(self), dtype=bool), stays, changes)), np.float32)
+    def transitions(self, stays: float = _STAYS) -> Matrix:
+        """The probability of each state after each, from one frame to the next, ``[states, states]``.
+
+        The chord stays with probability ``stays``; else it changes to any, all alike.
+        """
+        states = len(self)
+        return np.asarray(np.eye(states) * stays + (1 - stays) / states, np.float32)
 
     def label(self, state: int, key: Key | None = None) -> str:
         """Harte's label of a state, spelled as in the key."""

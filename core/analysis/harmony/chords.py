@@ -103,8 +103,9 @@ def _decoded(model: ChordModel, chroma: Chroma, tuning_cents: float, stays: Matr
         first, stop = max(start - _MARGIN_FRAMES, 0), start + _STRETCH_FRAMES
         seen = slice(first, stop + _MARGIN_FRAMES)
         scores = model.log_likelihoods(chroma.slice(seen.start, seen.stop), tuning_cents)
-        states = likeliest_path(scores, stays[seen])
-        chances = posteriors(scores * np.float32(_INDEPENDENT), stays[seen])
+        starts = model.starts if first == 0 else np.full(len(model), 1 / len(model), np.float32)
+        states = likeliest_path(scores, stays[seen], starts)
+        chances = posteriors(scores * np.float32(_INDEPENDENT), stays[seen], starts)
         kept = slice(start - first, stop - first)
         path[start:stop] = states[kept]
         confidences[start:stop] = chances[np.arange(len(states)), states][kept]

@@ -33,9 +33,9 @@ class Chroma:
     """How strongly each pitch class sounds, in frames; a silent frame is all zeros.
 
     Attributes:
-        treble: ``[N, 36]``, of the notes from about G3 up, thirds of a semitone; at least 0, and about 1 for a note
-            that stands alone.
-        bass: ``[N, 36]``, of the notes below.
+        treble: ``[N, 36]``, of the notes from about G2 up, thirds of a semitone; at least 0, and 2 to 3 for a note
+            that stands alone, however loud.
+        bass: ``[N, 36]``, of the notes up to about G3: some are in both.
         energy: ``[N]``, the mean square of the samples around each frame's centre.
         flatness: ``[N]``, 0 (pure notes) to 1 (noise): the geometric over the arithmetic mean of the power.
         tuning: ``[N]``, complex: the mean of how far the partials lie from A4 = 440 Hz, a semitone being the full turn;
@@ -71,8 +71,8 @@ class Chroma:
 
     def semitones(self, tuning_cents: float = 0.0) -> tuple[Frames, Frames]:
         """Treble and bass, ``[N, 12]`` each, C first, of music whose A4 lies so many cents above 440 Hz."""
-        gather = _gather(tuning_cents)
-        return self.treble @ gather, self.bass @ gather
+        weights = semitone_weights(tuning_cents)
+        return self.treble @ weights, self.bass @ weights
 
 
 def joined(parts: list[Chroma]) -> Chroma:
@@ -176,8 +176,8 @@ def _folded(notes: Frames) -> Frames:
     return folded
 
 
-def _gather(tuning_cents: float) -> Frames:
-    """Weights ``[36, 12]``: a note between two bins is in both; triangles that overlap count each just once."""
+def semitone_weights(tuning_cents: float) -> Frames:
+    """What of each bin is each pitch class's, ``[36, 12]``: what lies between two notes is shared among them."""
     centre = BINS_PER_SEMITONE * (np.arange(12) + tuning_cents / 100)
     away = np.abs((np.arange(BINS)[:, None] - centre + BINS / 2) % BINS - BINS / 2)
     return np.clip(2.0 - away, 0.0, 1.0).astype(np.float32)

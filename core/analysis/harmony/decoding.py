@@ -13,16 +13,18 @@ from numpy.typing import NDArray
 Matrix = NDArray[np.float32]
 
 
-def likeliest_path(log_likelihoods: Matrix, stays: Matrix) -> NDArray[np.intp]:
+def likeliest_path(log_likelihoods: Matrix, stays: Matrix, starts: Matrix) -> NDArray[np.intp]:
     """The states ``[N]`` that together explain frames ``[N, S]`` best.
 
-    ``stays`` ``[N]`` holds, between 0 and 1, the probability that a frame's state is that of the frame before.
+    ``stays`` ``[N]`` holds, between 0 and 1, the probability that a frame's state is that of the frame before, and
+    ``starts`` ``[S]`` that of each state in the first.
     """
     frames, states = log_likelihoods.shape
-    log_stays, log_changes = np.log(stays), np.log((1 - stays) / states)
+    changes = (1 - stays) / states
+    log_stays, log_changes = np.log(stays + changes), np.log(changes)
     stayed = np.ones((frames, states), bool)
     origins = np.zeros(frames, np.intp)
-    best = log_likelihoods[0].astype(np.float64)
+    best = np.log(starts.astype(np.float64)) + log_likelihoods[0]
     for frame in range(1, frames):
         origins[frame] = best.argmax()
         staying, changing = best + log_stays[frame], best[origins[frame]] + log_changes[frame]
@@ -35,15 +37,16 @@ def likeliest_path(log_likelihoods: Matrix, stays: Matrix) -> NDArray[np.intp]:
     return path
 
 
-def posteriors(log_likelihoods: Matrix, stays: Matrix) -> Matrix:
+def posteriors(log_likelihoods: Matrix, stays: Matrix, starts: Matrix) -> Matrix:
     """The probability of each state in each frame ``[N, S]``, all frames known."""
     frames, states = log_likelihoods.shape
     likelihoods = np.exp(log_likelihoods - log_likelihoods.max(axis=1, keepdims=True))
     changes = (1 - stays) / states
     forward = np.empty((frames, states), np.float32)
-    before = np.full(states, 1 / states, np.float32)
+    before = starts
     for frame in range(frames):
-        before = (before * stays[frame] + changes[frame]) * likelihoods[frame]
+        expected = before * stays[frame] + changes[frame] if frame else starts
+        before = expected * likelihoods[frame]
         before /= before.sum()
         forward[frame] = before
     after = np.ones(states, np.float32)

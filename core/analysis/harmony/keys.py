@@ -19,7 +19,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from core.analysis.harmony.chroma import Chroma
+from core.analysis.harmony.chroma import Chroma, semitone_weights
 from core.analysis.harmony.decoding import likeliest_path, posteriors
 from core.analysis.harmony.tuning import estimate_tuning
 from core.analysis.result import NO_CHORD, ChordSpan, KeyFound, KeySpan
@@ -39,6 +39,7 @@ _NOTES_A_SECOND = 0.5  # that say something new
 _BEGINNING = 1.3  # how much more than another chord the first one says: it stands at the strongest place
 _SECONDS_IN_A_KEY = 120.0
 _DOUBT = 0.5  # the corpora are other music than this: so much of the evidence counts for the confidence
+_EVEN = np.full(len(_KEYS), 1 / len(_KEYS), np.float32)
 _NOTHING_FOUND = KeyFound(tonic=None, mode=None, confidence=0.0, spans=())
 
 
@@ -65,10 +66,10 @@ def find_key(chroma: Chroma, chords: Sequence[ChordSpan], duration_seconds: floa
         return _NOTHING_FOUND
     evidence = (_chord_evidence(steps) + _note_evidence(steps, chroma)) / np.array([[step.time] for step in steps])
     lengths = np.array([step.seconds for step in steps])
-    stays = np.exp(-lengths / _SECONDS_IN_A_KEY).astype(np.float32)
-    path = likeliest_path(evidence, stays)
+    stays = np.exp(-np.maximum(lengths, 0.1) / _SECONDS_IN_A_KEY).astype(np.float32)
+    path = likeliest_path(evidence, stays, _EVEN)
     sure = sum(span.confidence * _length(span) for span in chords if span.label != NO_CHORD) / duration_seconds
-    chances = posteriors(evidence * np.float32(_DOUBT), stays) * np.float32(min(sure, 1.0))
+    chances = posteriors(evidence * np.float32(_DOUBT), stays, _EVEN) * np.float32(min(sure, 1.0))
     main = int(np.bincount(path, lengths).argmax())
     confidence = float(np.average(chances[:, main], weights=lengths))
     spans = _spans(steps, path, chances, duration_seconds)
@@ -125,11 +126,10 @@ def _after(style: Style, mode: Mode, state: str) -> Distribution:
 
 def _note_evidence(steps: Sequence[_Step], chroma: Chroma) -> Matrix:
     """How likely the notes that sound with each chord are, in each key: logarithms ``[K, 24]``."""
-    notes, _ = chroma.semitones(estimate_tuning(chroma).offset_cents)
-    sums = np.concatenate([np.zeros((1, 12)), np.cumsum(notes, axis=0, dtype=np.float64)])
     edges = np.array([[step.start_seconds, step.start_seconds + step.seconds] for step in steps])
-    first, last = np.clip(np.searchsorted(chroma.times, edges), 0, len(chroma)).T
-    sounding = sums[last] - sums[first]
+    frames = np.round(edges * chroma.frame_rate).astype(int) - chroma.first_frame
+    treble = np.stack([chroma.treble[max(first, 0) : max(last, 0)].sum(axis=0) for first, last in frames])
+    sounding = treble @ semitone_weights(estimate_tuning(chroma).offset_cents)
     shares = sounding / np.maximum(sounding.sum(axis=1, keepdims=True), 1e-9)
     lengths = np.array([[step.seconds] for step in steps])
     return np.asarray(_NOTES_A_SECOND * lengths * shares @ _log_profiles().T, np.float32)
