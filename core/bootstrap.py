@@ -37,7 +37,7 @@ from core.jobs.store import JobStore
 from core.metrics.counters import Counters
 from core.metrics.rows import MetricRows
 from core.metrics.service import Metrics
-from core.ports import Blobs, Clock, Engines, Queues, Table
+from core.ports import Blobs, Channel, Clock, Engines, Queues, Table
 from core.separation.inbox import INBOX, Inbox, InboxAnnouncer
 from core.separation.planner import SeparationPlanner
 from core.separation.service import Separations
@@ -48,11 +48,17 @@ from core.soundbank.sample import SAMPLES
 from core.soundbank.service import Sounds
 from core.soundbank.store import SoundStore
 from core.soundbank.worker import SoundWorker
+from core.web_pubsub.address import service_address
+from core.web_pubsub.announcer import ChannelAnnouncer
+from core.web_pubsub.channel import open_channel
+from core.web_pubsub.event_check import open_event_check
+from core.web_pubsub.live_events import LiveEvents
+from core.web_pubsub.sessions import LiveSessions, live_connection
 from core.webhooks.announcer import CallbackAnnouncer
 from core.webhooks.delivery import Deliveries
 from core.webhooks.sender import Sender
 
-TABLES = ("jobs", "deliveries", "deadletters", "idempotency", "uploads", "sounds", "metrics")
+TABLES = ("jobs", "deliveries", "deadletters", "idempotency", "uploads", "sounds", "metrics", "live")
 CONTAINERS = (AUDIO_FILES, UPLOADS, INBOX, SAMPLES)
 
 
@@ -80,6 +86,8 @@ class Services:
     effects: EffectsService
     analyses: Analyses
     assistant: Assistant
+    channel: Channel
+    live_events: LiveEvents
     metrics: Metrics
     uploads: Uploads
     inbox: Inbox
@@ -121,9 +129,9 @@ def build(
     store = JobStore(storage.tables["jobs"])
     metric_rows = MetricRows(storage.tables["metrics"])
     counters = Counters(metric_rows, new_id(), engines.loaded, clock)
-    announcer = Announcers(
-        (CallbackAnnouncer(storage.queues, settings), InboxAnnouncer(storage.blobs, settings.public_url), counters)
-    )
+    channel = open_channel(settings)
+    announcer = _announcers(settings, storage, counters, channel)
+    live_sessions = LiveSessions(storage.tables["live"], live_connection, clock)
     bank = SoundStore(storage.tables["sounds"])
     workers = workers or _workers(settings, storage, engines, store, bank, clock)
     jobs = JobService(store, storage.queues, storage.blobs, announcer, clock, settings)
@@ -137,6 +145,7 @@ def build(
     sounds = Sounds(SoundPlanner(planner, draw_seed), bank, storage.tables["sounds"], storage.blobs, jobs, clock)
     effects = EffectsService(EffectsPlanner(planner), sources, jobs, sounds.get)
     metrics = Metrics(counters, metric_rows, store, storage.queues, engines, clock)
+    expire_others = (uploads.expire, idempotency.expire, sounds.expire, metrics.fold, live_sessions.expire)
     sender = Sender(timeout_seconds=settings.callback_timeout_seconds, allow_private=settings.allow_private_callbacks)
     return Services(
         settings=settings,
@@ -149,6 +158,8 @@ def build(
         effects=effects,
         analyses=Analyses(AnalysisPlanner(planner), sources, jobs),
         assistant=assistant_of(settings),
+        channel=channel,
+        live_events=_live_events(settings, channel, live_sessions),
         metrics=metrics,
         uploads=uploads,
         inbox=Inbox(storage.blobs, separations, jobs),
@@ -159,13 +170,30 @@ def build(
         ),
         dead_letters=DeadLetters(storage.tables["deadletters"], storage.queues, runner, clock),
         idempotency=idempotency,
-        housekeeping=Housekeeping(
-            store, jobs, (uploads.expire, idempotency.expire, sounds.expire, metrics.fold), storage.queues, clock,
-            settings,
-        ),
+        housekeeping=Housekeeping(store, jobs, expire_others, storage.queues, clock, settings),
         new_id=new_id,
         clock=clock,
     )  # fmt: skip
+
+
+def _announcers(settings: Settings, storage: Storage, counters: Counters, channel: Channel) -> Announcers:
+    """Who is told of every change of a job; clients that listen come last, since nothing depends on them."""
+    announcers = (
+        CallbackAnnouncer(storage.queues, settings),
+        InboxAnnouncer(storage.blobs, settings.public_url),
+        counters,
+    )
+    return Announcers((*announcers, ChannelAnnouncer(channel)) if service_address(settings) else announcers)
+
+
+def _live_events(settings: Settings, channel: Channel, sessions: LiveSessions) -> LiveEvents:
+    """What Web PubSub tells of its clients, and how it is known to come from there."""
+    address = service_address(settings)
+    check = open_event_check(
+        address, tenant=settings.web_pubsub_tenant, audience=settings.web_pubsub_audience,
+        identity=settings.web_pubsub_identity,
+    )  # fmt: skip
+    return LiveEvents(channel, address.host if address else "", check, sessions)
 
 
 def _workers(

@@ -12,6 +12,7 @@ StemworksError
 │   ├── IdempotencyInFlight      the first request with this key is still running
 │   ├── LicenceRefused           the engine's weights forbid the stated use
 │   ├── Unauthorized
+│   │   └── EventNotVerified     it does not come from Web PubSub, or nothing says that it does
 │   ├── DeliveryNotFound
 │   ├── DeadLetterNotFound
 │   ├── SourceNotFound           the blob that was named is not there
@@ -182,6 +183,13 @@ class Unauthorized(RequestError):
 
     type = "unauthorized"
     next_step = "Send one of the keys of API_KEYS as 'Authorization: Bearer <key>'."
+
+
+class EventNotVerified(Unauthorized):
+    """Nothing shows that the event comes from Web PubSub."""
+
+    type = "event-not-verified"
+    next_step = "Only Web PubSub calls this address; docs/architecture/21-live.md says how it is set up."
 
 
 class DeliveryNotFound(RequestError):

@@ -101,6 +101,11 @@ class Settings(BaseModel):
     )
     web_pubsub_endpoint: str = Field("", description="Web PubSub reached by identity: https://….webpubsub.azure.com")
     web_pubsub_hub: str = Field("stemworks", description="The hub of live chords and job progress")
+    web_pubsub_tenant: str = Field(
+        "", description="By identity: the Microsoft Entra tenant that vouches for the service's events"
+    )
+    web_pubsub_audience: str = Field("", description="By identity: the audience that the event handler was given")
+    web_pubsub_identity: str = Field("", description="By identity: object id of the service's own managed identity")
     assistant_endpoint: str = Field(
         "", description="OpenAI-compatible service that suggestions and songs may ask; empty asks nobody"
     )

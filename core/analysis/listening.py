@@ -91,7 +91,8 @@ def listen(voices: Sequence[Voice], report: Callable[[float], None]) -> Heard:
 def _tonal(second: list[Block], voices: Sequence[Voice]) -> Block:
     """The downmix of all that has to do with the harmony."""
     parts = [part.mean(axis=0, keepdims=True) for part, voice in zip(second, voices, strict=True) if voice.is_harmonic]
-    return sum(parts[1:], start=parts[0])
+    tonal: Block = sum(parts[1:], start=parts[0])
+    return tonal
 
 
 def _together(voices: Sequence[Voice], sample_rate: int, stack: ExitStack) -> Iterator[list[Block]]:

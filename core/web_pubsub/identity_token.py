@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from core.errors import ChannelUnavailable, Unauthorized
+from core.errors import ChannelUnavailable, EventNotVerified
 from core.web_pubsub.event import Event
 
 if TYPE_CHECKING:
@@ -62,9 +62,11 @@ class IdentityTokenCheck:
     def verify(self, event: Event) -> None:
         scheme, _, token = event.authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
-            raise Unauthorized("the event carries no token; let the event handler use the service's managed identity")
+            raise EventNotVerified(
+                "the event carries no token; let the event handler use the service's managed identity"
+            )
         if self._claims(token.strip()).get("oid") != self.identity:
-            raise Unauthorized("the event's token is not that of WEB_PUBSUB_IDENTITY")
+            raise EventNotVerified("the event's token is not that of WEB_PUBSUB_IDENTITY")
 
     def _claims(self, token: str) -> dict[str, Any]:
         import jwt
@@ -80,5 +82,5 @@ class IdentityTokenCheck:
                 options={"require": ["exp", "iss", "aud"]},
             )
         except jwt.PyJWTError as error:
-            raise Unauthorized(f"the event's token does not hold: {error}") from error
+            raise EventNotVerified(f"the event's token does not hold: {error}") from error
         return claims

@@ -37,8 +37,8 @@ class LiveEvents:
         """Do what the event asks for; returns the answer that the service is to hand to the client, if it is one alone.
 
         Several answers go over the channel, in their order. A single one goes back with the event's own response,
-        which saves a request to the service for nearly every piece of audio. Raises ``Unauthorized`` for an event that
-        is not the service's, ``ChannelUnavailable``, and ``StorageUnavailable`` if the client's state is out of reach.
+        which saves a request to the service for nearly every piece of audio. Raises ``EventNotVerified`` for an event
+        that is not the service's, ``ChannelUnavailable``, and ``StorageUnavailable`` if the client's state cannot be had.
         """
         self.check.verify(event)
         if event.hub.lower() != self.channel.hub.lower():

@@ -12,7 +12,7 @@ import hmac
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from core.errors import Unauthorized
+from core.errors import EventNotVerified
 from core.web_pubsub.event import Event
 
 
@@ -20,7 +20,7 @@ class EventCheck(Protocol):
     """Tells the service's events from others'."""
 
     def verify(self, event: Event) -> None:
-        """Return if the service sent the event. Raises ``Unauthorized``; ``ChannelUnavailable`` if it cannot tell."""
+        """Return if the service sent it. Raises ``EventNotVerified``, or ``ChannelUnavailable`` if nobody can tell."""
         ...
 
 
@@ -41,7 +41,7 @@ class SignatureCheck:
         given = [part.strip().encode() for part in event.signature.split(",")]
         expected = [signature(event.connection_id, key).encode() for key in self.access_keys]
         if not any(hmac.compare_digest(ours, theirs) for ours in expected for theirs in given):
-            raise Unauthorized("ce-signature was not made with this hub's access key")
+            raise EventNotVerified("ce-signature was not made with this hub's access key")
 
 
 @dataclass(frozen=True)
@@ -51,4 +51,4 @@ class NoCheck:
     reason: str
 
     def verify(self, event: Event) -> None:
-        raise Unauthorized(self.reason)
+        raise EventNotVerified(self.reason)

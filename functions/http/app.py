@@ -14,13 +14,13 @@ from starlette.types import Scope
 from core import __version__
 from core.bootstrap import Services
 from core.settings import Settings
-from functions.http import dead_letters as dead_letters_routes
 from functions.http import (
     analyses,
     effects,
     errors,
     generations,
     jobs,
+    live,
     metrics,
     separations,
     sounds,
@@ -28,8 +28,10 @@ from functions.http import (
     tabs,
     theory,
     uploads,
+    web_pubsub,
     webhooks,
 )
+from functions.http import dead_letters as dead_letters_routes
 from functions.http.body_limit import BodyLimit
 from functions.http.dependencies import require_key
 from functions.http.forms import is_multipart
@@ -47,8 +49,8 @@ Every error is an RFC 9457 problem with a stable `type`, a `detail`, a `next_ste
 
 
 _ROUTERS = (
-    generations, separations, sounds, effects, analyses, theory, tabs, uploads, jobs, dead_letters_routes, webhooks, system,
-    metrics, seed_generation, seed_separation, seed_instructions,
+    generations, separations, sounds, effects, analyses, theory, tabs, live, web_pubsub, uploads, jobs,
+    dead_letters_routes, webhooks, system, metrics, seed_generation, seed_separation, seed_instructions,
 )  # fmt: skip
 _TAKE_FILES = frozenset({"/v1/generations", "/v1/separations", "/v1/effects", "/v1/analyses", "/api/jobs"})
 

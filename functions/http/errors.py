@@ -46,6 +46,7 @@ _MOST_ERRORS = 50  # an answer must not be a hundred times as long as its reques
 _STATUS: dict[type[errors.StemworksError], int] = {
     errors.InvalidRequest: 422,
     errors.Unauthorized: 401,
+    errors.EventNotVerified: 401,
     errors.JobNotFound: 404,
     errors.FileNotFound: 404,
     errors.DeliveryNotFound: 404,

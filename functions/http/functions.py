@@ -20,6 +20,8 @@ ROUTES = {
     "generations_api": "v1/generations",
     "healthz": "healthz",
     "jobs_api": "v1/jobs/{*rest}",
+    "live_api": "v1/live/{*rest}",
+    "live_chords": "ws",
     "metrics": "metrics",
     "openapi": "openapi.json",
     "readyz": "readyz",

@@ -216,7 +216,7 @@ def test_a_forged_event_is_refused_and_changes_nothing(live_host: LiveHost) -> N
         for forgery in forgeries:
             answer = post_event(live_host, live.connection_id, forgery)
             assert answer.status_code == 401
-            assert answer.json()["type"] == "urn:stemworks:problem:unauthorized"
+            assert answer.json()["type"] == "urn:stemworks:problem:event-not-verified"
         live.client.send_event("message", {}, WebPubSubDataType.JSON)
         assert live.wait_for_answers(1) == [{"ack": True, "messages": 1}]
 
