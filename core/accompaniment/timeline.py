@@ -24,7 +24,7 @@ _GAP = 1.7
 _LOOSE_SECONDS = 0.012
 """A beat so far from where those around it put it was not heard exactly; from about 10 ms on it would sound loose."""
 _NEIGHBOURS = 3
-"""Beats on either side that say where one belongs: more of them would stand in the way of a ritardando."""
+"""Beats on either side that say where one belongs."""
 _WHOLE_BEAT = 0.3
 """A change so close to a beat, in beats, falls on it; others on the half between two. Most changes are on beats."""
 _BLIP_BEATS = 1.0
@@ -88,13 +88,17 @@ def _without_gaps(beats: Sequence[Beat]) -> list[Beat]:
 
 
 def _steadied(beats: Sequence[Beat]) -> list[Beat]:
-    """With those that were not heard exactly where the beats around them say: half-way between two of them."""
+    """With those that were not heard exactly where the beats around them say: half-way between two of them.
+
+    Where these do not agree among themselves, the tempo changes, and the beat stays as it is.
+    """
     times = [beat.time_seconds for beat in beats]
     steadied = list(beats)
-    for index in range(1, len(times) - 1):
+    for index in range(2, len(times) - 2):
         reach = min(_NEIGHBOURS, index, len(times) - 1 - index)
-        expected = median((times[index - away] + times[index + away]) / 2 for away in range(1, reach + 1))
-        if abs(times[index] - expected) > _LOOSE_SECONDS:
+        said = [(times[index - away] + times[index + away]) / 2 for away in range(1, reach + 1)]
+        expected = median(said)
+        if abs(times[index] - expected) > max(_LOOSE_SECONDS, max(said) - min(said)):
             steadied[index] = Beat(time_seconds=expected, position=beats[index].position)
     return steadied
 
