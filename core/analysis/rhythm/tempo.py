@@ -35,6 +35,8 @@ several seconds."""
 _LOCAL_MEAN_SECONDS, _LEVEL_SECONDS = 1.0, 8.0
 _SILENCE = 1e-3
 """Of the highest level: softer passages stay soft."""
+_QUIET = 0.01
+"""Of the mean energy: a window with no more is hardly periodic, whatever little it holds."""
 _BATCH = 128
 
 
@@ -89,7 +91,7 @@ def _tempograms(onsets: Curve, frame_rate: float) -> Iterator[Curve]:
     for first in range(0, len(starts), _BATCH):
         frames = windows[starts[first : first + _BATCH]]
         correlation = _autocorrelation((frames - frames.mean(axis=1, keepdims=True)) * taper)
-        yield _comb(correlation * weight / (correlation[:, :1] + 1e-9), frame_rate)
+        yield _comb(correlation * weight / (correlation[:, :1] + _QUIET * overlap[0]), frame_rate)
 
 
 def _autocorrelation(frames: NDArray[np.floating]) -> Curve:
