@@ -50,10 +50,6 @@ class OggPackets:
             if length < _FULL_SEGMENT:
                 yield from self._ended()
 
-    def drop(self) -> None:
-        """Go on with what comes next, at its next page."""
-        self._buffer, self._at, self._skip, self._segments, self._packet = b"", 0, 0, b"", b""
-
     def state(self) -> dict[str, Any]:
         """What it needs to go on elsewhere: little more than a packet."""
         flags = [self._begins, self._under_way, self._lost, self._skip]

@@ -7,17 +7,14 @@ from typing import Any, Protocol
 
 from core.errors import UnsupportedAudio
 from core.live.messages import Form
-from core.live.ogg_stream import OggStream
+from core.live.packet_stream import PacketStream
 from core.live.sampling import Mono
 from core.live.wav_stream import Samples, WavStream
+from core.live.webm_packets import EBML
 
 DEFAULT_RATE = 44_100
-_TAKEN = "WAV, Ogg with Opus or Vorbis, and 16-bit PCM with its sample_rate are"
-_NOT_TAKEN = {
-    b"\x1aE\xdf\xa3": "WebM, as browsers record it",
-    b"fLaC": "FLAC",
-    b"ID3": "MP3",
-}
+_TAKEN = "WAV, Ogg or WebM with Opus or Vorbis, and 16-bit PCM with its sample_rate are"
+_NOT_TAKEN = {b"fLaC": "FLAC", b"ID3": "MP3"}
 _MP4, _MP4_PLACE = b"ftyp", 4
 _HEAD_BYTES = 12  # of RIFF, the longest
 
@@ -61,9 +58,11 @@ def begun_by(head: bytes, anything: bool) -> Stream | None:
     if head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:12] == b"WAVE":
         return WavStream()
     if head[:5] == b"OggS\0" and head[5:6] and head[5] & 2:  # a page that begins a stream
-        return OggStream()
+        return PacketStream("ogg")
     if not anything:
         return None
+    if head.startswith(EBML):
+        return PacketStream("webm")
     known = next((name for magic, name in _NOT_TAKEN.items() if head.startswith(magic)), None)
     known = "MP4" if head[_MP4_PLACE : _MP4_PLACE + len(_MP4)] == _MP4 else known
     return Refused(f"{known} is not taken; {_TAKEN}") if known else None
@@ -73,7 +72,7 @@ def may_begin(head: bytes) -> bool:
     """Whether these few bytes could be the beginning of a container's first ones."""
     if len(head) >= _HEAD_BYTES:
         return False
-    return any(magic.startswith(head[:4]) for magic in (b"RIFF", b"RF64", b"BW64", b"OggS", *_NOT_TAKEN))
+    return any(magic.startswith(head[:4]) for magic in (b"RIFF", b"RF64", b"BW64", b"OggS", EBML, *_NOT_TAKEN))
 
 
 def stated_by(form: Form) -> Stream:
@@ -90,7 +89,7 @@ def restored(state: dict[str, Any]) -> Stream:
             return Samples.restored(state)
         case "wav":
             return WavStream.restored(state)
-        case "ogg":
-            return OggStream.restored(state)
+        case "ogg" | "webm":
+            return PacketStream.restored(state)
         case _:
             return Refused(state["detail"])

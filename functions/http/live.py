@@ -31,8 +31,10 @@ from functions.http.dependencies import watch
 if TYPE_CHECKING:  # numpy is not worth its import time in a process where nobody plays
     from core.live.connection import LiveConnection
 
-MOST_CONNECTIONS = 40
+MOST_CONNECTIONS = 32
+"""Of a process. A core hears twice as many where it has nothing else to do."""
 MOST_JOBS = 16
+"""That a connection watches at a time."""
 _GOING_AWAY, _POLICY_VIOLATION, _TRY_AGAIN_LATER = 1001, 1008, 1013  # RFC 6455 §7.4.1, IANA's WebSocket registry
 _LONGEST_WATCH_BYTES = 1000
 _CLOSING_SECONDS = 5.0

@@ -1,4 +1,4 @@
-"""Opus and Vorbis in Ogg that arrives in pieces cut anywhere, as browsers and radio stations send it.
+"""Opus and Vorbis, in Ogg or WebM, that arrive in pieces cut anywhere, as browsers and radio stations send them.
 
 Packets are decoded one by one, with no demuxer and no thread of ffmpeg's. A decoder cannot be written down, but what it
 remembers fades: Opus has mostly forgotten its past after 80 ms (RFC 7845 §4.6), Vorbis all of it after one packet. So
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import av
 import numpy as np
@@ -19,6 +19,7 @@ from core.errors import AudioTooLong, DamagedAudio, UnsupportedAudio
 from core.live.ogg_packets import MOST_PACKET_BYTES, OggPackets
 from core.live.sampling import Mono
 from core.live.wav_stream import check_form
+from core.live.webm_packets import WebmPackets
 
 MOST_SECONDS_AT_ONCE = 60.0
 _MOST_PACKETS_AT_ONCE = 24_000  # a minute of Opus' shortest frames, 2.5 ms
@@ -31,13 +32,17 @@ _RUN_IN_PACKETS = {_OPUS: 25, _VORBIS: 1}  # half a second of the usual 20 ms
 _RUN_IN_BYTES = 6 * 1024
 
 
-class OggStream:
-    """A stream of Opus or Vorbis, mono or stereo; what else an Ogg file carries is passed over."""
+Wrapper = Literal["ogg", "webm"]
 
-    def __init__(self) -> None:
+
+class PacketStream:
+    """A stream of Opus or Vorbis, mono or stereo; what else its wrapper carries is passed over."""
+
+    def __init__(self, wrapper: Wrapper) -> None:
         self.sample_rate = _OPUS_RATE
         """Hz."""
-        self._packets = OggPackets((_OPUS, _VORBIS))
+        self._wrapper = wrapper
+        self._packets = OggPackets((_OPUS, _VORBIS)) if wrapper == "ogg" else WebmPackets()
         self._headers: list[bytes] = []
         self._recent: deque[bytes] = deque()
         self._decoder: AudioCodecContext | None = None
@@ -46,40 +51,41 @@ class OggStream:
         """The mean of the channels, ``[T]``, a block a packet.
 
         Raises:
-            UnsupportedAudio: what is not taken; nothing can follow.
-            AudioTooLong: more than ``MOST_SECONDS_AT_ONCE``; the rest of ``content`` is dropped.
+            NotAudio, UnsupportedAudio: what cannot be read, or is not taken; nothing can follow.
+            AudioTooLong: after ``MOST_SECONDS_AT_ONCE``, if there is more; it is dropped.
             DamagedAudio: after the last block, if packets did not decode.
         """
-        seconds, count, broken = 0.0, 0, 0
+        seconds, count, broken, dropped = 0.0, 0, 0, 0
         for begins, packet in self._packets.packets(content):
             count += 1
-            if seconds > MOST_SECONDS_AT_ONCE or count > _MOST_PACKETS_AT_ONCE:
-                self._packets.drop()
-                raise AudioTooLong(f"a message may hold {MOST_SECONDS_AT_ONCE:g} seconds; the rest of it was dropped")
             if begins or not self._headers:
                 self._begin(packet)
+            elif seconds > MOST_SECONDS_AT_ONCE or count > _MOST_PACKETS_AT_ONCE:
+                dropped += 1
             elif self._is_music(packet):
                 block = self._decoded(packet)
                 broken += block is None
                 if block is not None:
                     seconds += block.size / self.sample_rate
                     yield block
+        if dropped:
+            raise AudioTooLong(f"a message may hold {MOST_SECONDS_AT_ONCE:g} seconds; the rest of it was dropped")
         if broken:
             raise DamagedAudio(f"{broken} of {count} packets did not decode; the others were heard")
 
     def state(self) -> dict[str, Any]:
         """What it needs to go on elsewhere."""
         return {
-            "kind": "ogg",
+            "kind": self._wrapper,
             "packets": self._packets.state(),
             "headers": self._headers,
             "recent": list(self._recent),
         }
 
     @classmethod
-    def restored(cls, state: dict[str, Any]) -> OggStream:
+    def restored(cls, state: dict[str, Any]) -> PacketStream:
         """The stream whose ``state`` it was; its first samples differ a little, see the top of this file."""
-        stream = cls()
+        stream = cls(state["kind"])
         stream._packets.restore(state["packets"])
         headers, recent = state["headers"], state["recent"]
         if headers:
