@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from core.assistant.plain_text import Sentence
 from core.assistant.service import Assistant, NoAnswer, Outcome, Question
 from core.songwriting.assistance import chord_from
-from core.theory.chords import Chord
+from core.theory.chords import QUALITIES, Chord
 from core.theory.statistics import Style
 from core.theory.suggestions import MOST_SUGGESTIONS, Suggestions, with_proposals
 from core.validation import NOT_EMPTY, at_most
@@ -19,8 +19,8 @@ _INSTRUCTION = (
     "You help people without musical training to write songs. You get the chords of a song so far, a chord a bar, with "
     "its key and style. Say which chords could come next, the best first: at most as many as `limit` says, none of "
     "them twice. Write each chord as a symbol such as C, F#m7, Bbmaj7 or D/F#; of qualities there are "
-    "m, 5, 6, m6, 7, maj7, m7, m7b5, dim, dim7, aug, sus2, sus4, add9, 9, m9, maj9, 11 and 13. Give each a reason: one "
-    "sentence of plain English without markup, at most 200 characters long, that a beginner understands."
+    f"{', '.join(filter(None, QUALITIES.values()))}. Give each a reason: one sentence of plain English without markup, "
+    "at most 200 characters long, that a beginner understands."
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from typing import Literal
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from core.tablature.score import Beat, Score, TabNote
@@ -10,6 +10,7 @@ from core.tablature.spelling import spelled
 from core.tablature.tabs import Tab
 from core.theory.chords import Chord
 from core.theory.neck import Neck
+from core.theory.transposition import parts
 
 _DOCTYPE = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -19,31 +20,53 @@ _DOCTYPE = (
 _DIVISIONS = 2
 """Of a quarter: one is an eighth."""
 
+_Degree = tuple[int, int, Literal["add", "alter"]]
 _TYPES = {1: "eighth", 2: "quarter", 4: "half", 8: "whole"}
-_KINDS = {
-    (0, 4, 7): "major",
-    (0, 3, 7): "minor",
-    (0, 7): "power",
-    (0, 4, 7, 9): "major-sixth",
-    (0, 3, 7, 9): "minor-sixth",
-    (0, 4, 7, 10): "dominant",
-    (0, 4, 7, 11): "major-seventh",
-    (0, 3, 7, 10): "minor-seventh",
-    (0, 3, 6, 10): "half-diminished",
-    (0, 3, 6): "diminished",
-    (0, 3, 6, 9): "diminished-seventh",
-    (0, 4, 8): "augmented",
-    (0, 2, 7): "suspended-second",
-    (0, 5, 7): "suspended-fourth",
-    (0, 4, 7, 14): "major",
-    (0, 4, 7, 10, 14): "dominant-ninth",
-    (0, 3, 7, 10, 14): "minor-ninth",
-    (0, 4, 7, 11, 14): "major-ninth",
-    (0, 4, 7, 10, 14, 17): "dominant-11th",
-    (0, 4, 7, 10, 14, 17, 21): "dominant-13th",
+_KINDS: dict[tuple[int, ...], tuple[str, tuple[_Degree, ...]]] = {
+    (0, 4, 7): ("major", ()),
+    (0, 3, 7): ("minor", ()),
+    (0, 7): ("power", ()),
+    (0, 4, 7, 9): ("major-sixth", ()),
+    (0, 3, 7, 9): ("minor-sixth", ()),
+    (0, 4, 7, 9, 14): ("major-sixth", ((9, 0, "add"),)),
+    (0, 3, 7, 9, 14): ("minor-sixth", ((9, 0, "add"),)),
+    (0, 4, 7, 10): ("dominant", ()),
+    (0, 4, 7, 11): ("major-seventh", ()),
+    (0, 3, 7, 10): ("minor-seventh", ()),
+    (0, 3, 7, 11): ("major-minor", ()),
+    (0, 3, 6, 10): ("half-diminished", ()),
+    (0, 3, 6): ("diminished", ()),
+    (0, 3, 6, 9): ("diminished-seventh", ()),
+    (0, 4, 8): ("augmented", ()),
+    (0, 2, 7): ("suspended-second", ()),
+    (0, 5, 7): ("suspended-fourth", ()),
+    (0, 4, 7, 14): ("major", ((9, 0, "add"),)),
+    (0, 3, 7, 14): ("minor", ((9, 0, "add"),)),
+    (0, 4, 7, 17): ("major", ((11, 0, "add"),)),
+    (0, 4, 7, 10, 14): ("dominant-ninth", ()),
+    (0, 3, 7, 10, 14): ("minor-ninth", ()),
+    (0, 4, 7, 11, 14): ("major-ninth", ()),
+    (0, 3, 7, 11, 14): ("major-minor", ((9, 0, "add"),)),
+    (0, 4, 7, 10, 14, 17): ("dominant-11th", ()),
+    (0, 3, 7, 10, 14, 17): ("minor-11th", ()),
+    (0, 4, 7, 10, 14, 17, 21): ("dominant-13th", ()),
+    (0, 3, 7, 10, 14, 21): ("minor-13th", ()),
+    (0, 4, 7, 11, 14, 21): ("major-13th", ()),
+    (0, 5, 7, 10): ("suspended-fourth", ((7, 0, "add"),)),
+    (0, 5, 7, 10, 14): ("suspended-fourth", ((7, 0, "add"), (9, 0, "add"))),
+    (0, 5, 7, 10, 14, 21): ("suspended-fourth", ((7, 0, "add"), (9, 0, "add"), (13, 0, "add"))),
+    (0, 4, 6, 10): ("dominant", ((5, -1, "alter"),)),
+    (0, 4, 8, 10): ("augmented-seventh", ()),
+    (0, 4, 7, 10, 13): ("dominant", ((9, -1, "add"),)),
+    (0, 4, 7, 10, 15): ("dominant", ((9, 1, "add"),)),
+    (0, 4, 7, 10, 18): ("dominant", ((11, 1, "add"),)),
+    (0, 4, 7, 10, 20): ("dominant", ((13, -1, "add"),)),
+    (0, 4, 8, 11): ("major-seventh", ((5, 1, "alter"),)),
+    (0, 4, 7, 11, 18): ("major-seventh", ((11, 1, "add"),)),
 }
-_ADDED_NINTH = (0, 4, 7, 14)
-_SYMBOL = re.compile(r"([A-G])([#b♯♭]?)([^/]*)(?:/([A-G])([#b♯♭]?))?")
+"""The standard's kind, and what changes it: degree, semitones, and whether it is added or altered. Added degrees count
+from those of a dominant chord, whose seventh is minor (degree-alter in the MusicXML 4.0 reference)."""
+
 _ALTER = {"#": 1, "♯": 1, "b": -1, "♭": -1}
 
 
@@ -98,24 +121,24 @@ def _tempo(measure: Element, score: Score) -> None:
 
 
 def _harmony(measure: Element, chord: Chord) -> None:
-    match = _SYMBOL.fullmatch(chord.symbol)
-    assert match is not None, "the chord was parsed"
+    root, quality, bass = parts(chord)
+    kind, degrees = _KINDS[chord.intervals]
     harmony = SubElement(measure, "harmony")
-    _note_of_symbol(harmony, "root", match[1], match[2])
-    _text(harmony, "kind", _KINDS[chord.intervals], text=match[3])
-    if match[4]:
-        _note_of_symbol(harmony, "bass", match[4], match[5])
-    if chord.intervals == _ADDED_NINTH:
+    _note_of_symbol(harmony, "root", root)
+    _text(harmony, "kind", kind, text=quality)
+    if bass:
+        _note_of_symbol(harmony, "bass", bass)
+    for value, alter, change in degrees:
         degree = SubElement(harmony, "degree", {"print-object": "no"})
-        for name, content in (("value", 9), ("alter", 0), ("type", "add")):
+        for name, content in (("value", value), ("alter", alter), ("type", change)):
             _text(degree, f"degree-{name}", content)
 
 
-def _note_of_symbol(harmony: Element, role: str, letter: str, accidental: str) -> None:
+def _note_of_symbol(harmony: Element, role: str, name: str) -> None:
     parent = SubElement(harmony, role)
-    _text(parent, f"{role}-step", letter)
-    if accidental:
-        _text(parent, f"{role}-alter", _ALTER[accidental])
+    _text(parent, f"{role}-step", name[0])
+    if name[1:]:
+        _text(parent, f"{role}-alter", _ALTER[name[1:]])
 
 
 def _beat(measure: Element, beat: Beat, chord: Chord) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from core.theory.chords import Chord, parse_chord
+from core.theory.chords import QUALITIES, Chord
 from core.theory.keys import Key, key_on
+from core.theory.statistics import is_dominant_seventh
 
 Role = Literal[
     "tonic", "predominant", "dominant", "secondary dominant", "borrowed", "neapolitan", "tritone substitution",
@@ -23,12 +24,9 @@ _MINOR = ("I", "bII", "II", "III", "#III", "IV", "#IV", "V", "VI", "#VI", "VII",
 _MAJOR_DIMINISHED = ("I", "#I", "II", "bIII", "III", "IV", "#IV", "V", "#V", "VI", "bVII", "VII")
 _MINOR_DIMINISHED = ("I", "#I", "II", "bIII", "#III", "IV", "#IV", "V", "#V", "VI", "bVII", "VII")
 
-_SUFFIXES = {
-    parse_chord(f"C{quality}").intervals: quality
-    for quality in ("5", "6", "7", "maj7", "sus2", "sus4", "add9", "9", "maj9", "11", "13", "aug")
-} | {(0, 4, 7): ""}  # fmt: skip
-_MINOR_SUFFIXES = {(0, 3, 7): "", (0, 3, 7, 9): "6", (0, 3, 7, 10): "7", (0, 3, 7, 10, 14): "9"}
 _DIMINISHED_SUFFIXES = {(0, 3, 6): "°", (0, 3, 6, 9): "°7", (0, 3, 6, 10): "ø7"}
+_SUFFIXES = {intervals: name.removeprefix("m") if 3 in intervals else name for intervals, name in QUALITIES.items()}
+"""Of chords that are not diminished; the minor third is in the numeral's small letters."""
 _BASS_DEGREES = ("1", "b2", "2", "b3", "3", "4", "#4", "5", "b6", "6", "b7", "7")
 
 _MAJOR_SCALE, _MINOR_SCALE, _HARMONIC_MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 3, 5, 7, 8, 11)
@@ -83,23 +81,28 @@ def roman(chord: Chord, key: Key) -> str:
         numeral = _small(numerals[degree]) + _DIMINISHED_SUFFIXES[chord.intervals]
     else:
         plain = (_MAJOR if key.mode == "major" else _MINOR)[degree]
-        minor = chord.intervals in _MINOR_SUFFIXES
-        numeral = _small(plain) + _MINOR_SUFFIXES[chord.intervals] if minor else plain + _SUFFIXES[chord.intervals]
+        numeral = (_small(plain) if 3 in chord.intervals else plain) + _SUFFIXES[chord.intervals]
     return numeral if chord.bass == chord.root else f"{numeral}/{_BASS_DEGREES[(chord.bass - key.pitch_class) % 12]}"
 
 
 def _fits(chord: Chord, key: Key) -> bool:
     """Whether all of its tones, ninths and beyond left out, are the key's; a minor key's seventh may be raised."""
-    tones = {(chord.root + interval - key.pitch_class) % 12 for interval in chord.intervals if interval < 12}
+    tones = {(chord.root + interval - key.pitch_class) % 12 for interval in _unaltered(chord) if interval < 12}
     scales = (_MAJOR_SCALE,) if key.mode == "major" else (_MINOR_SCALE, _HARMONIC_MINOR)
     return any(tones <= set(scale) for scale in scales) and (chord.root - key.pitch_class) % 12 in _ROLES[key.mode]
+
+
+def _unaltered(chord: Chord) -> set[int]:
+    """Its intervals; the fifth of a dominant seventh may be altered, and it is the same dominant."""
+    tones = set(chord.intervals)
+    return (tones - {6, 8}) | {7} if is_dominant_seventh(chord) else tones
 
 
 def _target(chord: Chord, degree: int, key: Key) -> str | None:
     """The numeral that the chord leads to as its dominant or its leading-note chord."""
     if chord.intervals in _DIMINISHED_SUFFIXES:
         return _TARGETS[key.mode].get((degree + 1) % 12)
-    if {4, 7} <= set(chord.intervals) and 11 not in chord.intervals:
+    if is_dominant_seventh(chord) or ({4, 7} <= set(chord.intervals) and 11 not in chord.intervals):
         target = (degree + 5) % 12
         borrowed = key.mode == "minor" and degree in (5, 10) and 10 not in chord.intervals
         return None if borrowed else _TARGETS[key.mode].get(target)

@@ -9,9 +9,10 @@ roman numerals      ``I``, ``ii``, ``V7``, ``bVII``, ``iiø7``, ``vii°``, ``V7/
                     vi° and vii° stand on the raised degrees.
 ==================  ==============================================================================================
 
-What stands after a numeral is read as in a chord symbol: ``I7`` is a dominant seventh, ``Imaj7`` a major one, ``IV6``
-the chord with its sixth. First inversions are written with the bass, ``IV/6``; the figures 64, 65, 43 and 42 are
-inversions as well, since no symbol means anything else by them.
+What stands after a number or numeral is read as in a chord symbol: ``I7`` is a dominant seventh, ``Imaj7`` a major one,
+``IV6`` the chord with its sixth; a small numeral brings its minor third along, so that ``imaj7`` is ``Cm(maj7)`` in C
+minor. First inversions are written with the bass, ``IV/6``; the figures 64, 65, 43 and 42 are inversions as well, since
+no symbol means anything else by them.
 """
 
 from __future__ import annotations
@@ -19,23 +20,23 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from core.theory.chords import LONGEST_SYMBOL, Chord, ChordError, parse_chord
+from core.theory.chords import LONGEST_SYMBOL, PLAIN_SIGNS, QUALITIES, Chord, ChordError, intervals_of, parse_chord
 from core.theory.keys import Key, key_on
 
 MOST_CHORDS = 500
+MOST_FAULTS = 50
 
-_PLAIN_SIGNS = str.maketrans({"♯": "#", "♭": "b", "º": "°"})
 _DEGREES = (0, 2, 4, 5, 7, 9, 11)
 _NUMERALS = ("I", "II", "III", "IV", "V", "VI", "VII")
 _NATURAL_MINOR = {2: 3, 5: 8, 6: 10}  # index of III, VI and VII: semitones above the tonic
-_NASHVILLE = re.compile(r"([#b]?)([1-7])([^/]*)(?:/([#b]?[1-7]))?")
-_ROMAN = re.compile(r"([#b]?)(VII|VI|V|IV|III|II|I|vii|vi|v|iv|iii|ii|i)([^/IViv]*)(?:/(.+))?")
+_NASHVILLE = re.compile(r"([#b]?)([1-7])((?:6/9|[^/])*)(?:/([#b]?[1-7]))?")
+_ROMAN = re.compile(r"([#b]?)(VII|VI|V|IV|III|II|I|vii|vi|v|iv|iii|ii|i)((?:6/9|dim|min|[^/IViv])*)(?:/(.+))?")
 _SCALE_DEGREE = re.compile(r"([#b]?)([1-7])")
 _INVERSIONS = {"64": ("", 2), "65": ("7", 1), "43": ("7", 2), "42": ("7", 3)}
-_DIMINISHED = {"°": "dim", "o": "dim", "dim": "dim", "°7": "dim7", "o7": "dim7", "dim7": "dim7"} | dict.fromkeys(
-    ("ø", "ø7", "m7b5", "-7b5", "7b5"), "m7b5"
-)
+_DIMINISHED = ("dim", "dim7", "m7b5")
+_MINOR_SIGN = re.compile(r"^(?:min|m(?!aj)|-)")
 _ROOTS = tuple("ABCDEFG")
+_ANY_KEY = Key("C")
 _NEEDS_KEY = "numbers and numerals need a key: send one, such as C or F#m"
 _EXPECTED = (
     "expected a chord symbol (Am7, D/F#), a Nashville number (1, 2-, 5/7, b7) or a roman numeral (ii, V7, bVII, V/V)"
@@ -52,6 +53,12 @@ class ProgressionError(ValueError):
     def __init__(self, faults: list[tuple[int, str]]) -> None:
         super().__init__("; ".join(f"chord {index}: {detail}" for index, detail in faults))
         self.faults = faults
+
+    def below(self, pointer: str) -> list[tuple[str, str]]:
+        """A JSON pointer and what was expected for each of the first ``MOST_FAULTS``, and how many more there are."""
+        found = [(f"{pointer}/{index}", detail) for index, detail in self.faults[:MOST_FAULTS]]
+        left = len(self.faults) - MOST_FAULTS
+        return found + ([(pointer, f"and {left} more do not fit")] if left > 0 else [])
 
 
 def parse_progression(entries: Sequence[str], key: Key | None = None) -> list[Chord]:
@@ -75,7 +82,7 @@ def read_chord(entry: str, key: Key | None = None) -> Chord:
     """Read one chord in any notation, raising ``ChordError`` for what is none."""
     if len(entry) > LONGEST_SYMBOL:
         raise ChordError(f"a chord has at most {LONGEST_SYMBOL} characters, this one has {len(entry)}")
-    text = entry.strip().translate(_PLAIN_SIGNS)
+    text = entry.strip().translate(PLAIN_SIGNS)
     if re.match(r"[#b]?[1-7IViv]|N6?$", text) is None:
         if text[:1] in _ROOTS:
             return parse_chord(text)  # whose error says what a symbol is made of
@@ -85,7 +92,12 @@ def read_chord(entry: str, key: Key | None = None) -> Chord:
     try:
         return parse_chord(_spelled(text, key))
     except ChordError:
-        raise ChordError(f"{entry!r} is not a chord in {key.name}: {_EXPECTED}") from None
+        raise ChordError(f"{entry!r} is not a chord: {_EXPECTED}") from None
+
+
+def check_chord(entry: str) -> None:
+    """Raise ``ChordError`` for what is no chord in any notation, whatever the key."""
+    read_chord(entry, _ANY_KEY)
 
 
 def degree_of(text: str) -> int:
@@ -101,7 +113,7 @@ def _spelled(text: str, key: Key) -> str:
         return _symbol(key, 1, "", 5 if text == "N6" else None)
     if match := _NASHVILLE.fullmatch(text):
         bass = degree_of(match[4]) if match[4] else None
-        return _symbol(key, degree_of(match[1] + match[2]), _DIMINISHED.get(match[3], match[3]), bass)
+        return _symbol(key, degree_of(match[1] + match[2]), _named(match[3]), bass)
     match = _ROMAN.fullmatch(text)
     if match is None:
         raise ChordError(text)
@@ -133,17 +145,26 @@ def _key_of(target: str, key: Key) -> Key:
 def _quality(numeral: str, figures: str) -> tuple[str, int]:
     """The quality as in a chord symbol, and which tone is in the bass (0 the root)."""
     figures, inversion = _INVERSIONS.get(figures, (figures, 0))
-    if numeral.isupper():
-        return figures, inversion
-    if figures in _DIMINISHED:
-        return _DIMINISHED[figures], inversion
-    plain = figures.removeprefix("m").removeprefix("-")
-    return (plain if plain.startswith("sus") else f"m{plain}"), inversion
+    return (figures if numeral.isupper() else _small_quality(figures)), inversion
+
+
+def _small_quality(figures: str) -> str:
+    """A small numeral's: the minor third need not be written, and has no place where something is suspended."""
+    if _named(figures) in _DIMINISHED:
+        return _named(figures)
+    plain = _MINOR_SIGN.sub("", figures)
+    return plain if "sus" in plain else _named(f"m{plain}")
+
+
+def _named(quality: str) -> str:
+    """Diminished chords by their names, since their roots are spelled apart; others as they are written."""
+    name = QUALITIES.get(intervals_of(quality) or ())
+    return name if name in _DIMINISHED else quality
 
 
 def _degree(sign: str, numeral: str, quality: str, key: Key) -> int:
     index = _NUMERALS.index(numeral.upper())
-    raised = quality in ("dim", "dim7", "m7b5") and index in (5, 6) and not sign
+    raised = quality in _DIMINISHED and index in (5, 6) and not sign
     if key.mode == "major" or raised or index not in _NATURAL_MINOR:
         return (_DEGREES[index] + _shift(sign)) % 12
     return (_NATURAL_MINOR[index] + (1 if sign == "#" else 0)) % 12
@@ -154,7 +175,7 @@ def _shift(sign: str) -> int:
 
 
 def _symbol(key: Key, degree: int, quality: str, bass: int | None) -> str:
-    root = key.spell((key.pitch_class + degree) % 12, leading=quality in ("dim", "dim7", "m7b5"))
+    root = key.spell((key.pitch_class + degree) % 12, leading=quality in _DIMINISHED)
     if bass is None or bass % 12 == degree % 12:
         return root + quality
     return f"{root}{quality}/{key.spell((key.pitch_class + bass) % 12)}"

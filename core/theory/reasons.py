@@ -98,7 +98,7 @@ _SENTENCES: dict[str, Callable[[Chord, Function, Key, Chord, Function], str]] = 
 
 def _resolution(dominant: Chord) -> int:
     """Semitones from its root to that of the chord it leads to: a leading-note chord rises by one."""
-    return 5 if 4 in dominant.intervals else 1
+    return 1 if 3 in dominant.intervals else 5
 
 
 def _falls_a_fifth(last: Chord, chord: Chord) -> bool:

@@ -122,8 +122,8 @@ def state_of(chord: Chord, key: Key, style: Style) -> str:
 
 
 def is_dominant_seventh(chord: Chord) -> bool:
-    """Whether it has a major third and a minor seventh."""
-    return {4, 10} <= set(chord.intervals)
+    """Whether it has a minor seventh over a major third, or over what is suspended in its place."""
+    return 10 in chord.intervals and 3 not in chord.intervals
 
 
 @cache

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.theory.chords import Chord, parse_chord
+from core.theory.chords import QUALITIES, Chord, SymbolParts, parse_chord, symbol_parts
 from core.theory.keys import Key, fifths_of, note_at
 
-_PARTS = re.compile(r"([A-G][#b]?)([^/]*)(?:/([A-G][#b]?))?")
-_PLAIN_SIGNS = str.maketrans({"♯": "#", "♭": "b"})
 _HIGHEST_CAPO = 7  # above it the strings are short and the shapes crowded
 
 OPEN_CHORDS = frozenset(
@@ -42,6 +39,9 @@ OPEN_CHORDS = frozenset(
         "Dsus2",
         "Dsus4",
         "Esus4",
+        "A7sus4",
+        "D7sus4",
+        "E7sus4",
         "Cadd9",
         "Gadd9",
         "D/F#",
@@ -53,7 +53,7 @@ OPEN_CHORDS = frozenset(
 )
 """Shapes in the first frets of a guitar in standard tuning that ring with open strings and need no barre."""
 
-_FOUR_TONES = {(0, 4, 7, 10): "7", (0, 4, 7, 11): "maj7", (0, 3, 7, 10): "m7"}
+_FOUR_TONES = {intervals: name for intervals, name in QUALITIES.items() if len(intervals) == 4 and max(intervals) < 12}
 _TRIADS = {(0, 4, 7): "", (0, 3, 7): "m", (0, 3, 6): "dim", (0, 4, 8): "aug"}
 
 
@@ -72,11 +72,11 @@ class Capo:
     open_chords: int
 
 
-def parts(chord: Chord) -> tuple[str, str, str | None]:
+def parts(chord: Chord) -> SymbolParts:
     """Root, quality and slash bass as they are written, with plain accidentals."""
-    match = _PARTS.fullmatch(chord.symbol.translate(_PLAIN_SIGNS))
-    assert match is not None, chord.symbol  # the parser let it in
-    return match[1], match[2], match[3]
+    found = symbol_parts(chord.symbol)
+    assert found is not None, chord.symbol  # the parser let it in
+    return found
 
 
 def transposed(chords: Sequence[Chord], semitones: int) -> list[Chord]:
@@ -112,20 +112,25 @@ def simplified(chord: Chord, tones: int = 3) -> Chord:
 
     A suspended or power chord becomes the major chord of its root where three are asked for.
     """
-    root = parts(chord)[0]
+    root, quality, _ = parts(chord)
     kept = tuple(interval for interval in chord.intervals if interval < 12)
     if tones >= 4 and kept in _FOUR_TONES:
         return parse_chord(root + _FOUR_TONES[kept])
-    if tones >= 4 and len(chord.intervals) <= 4 and 14 not in chord.intervals:
-        return parse_chord(root + parts(chord)[1])
+    if tones >= 4 and kept == chord.intervals:
+        return parse_chord(root + quality)
     third = 3 if 3 in kept else 4
     fifth = next((interval for interval in kept if interval in (6, 7, 8)), 7)
     return parse_chord(root + _TRIADS.get((0, third, fifth), ""))
 
 
 def _with_capo(chords: Sequence[Chord], fret: int) -> Capo:
-    shapes = tuple(chord.symbol for chord in transposed(chords, -fret))
-    return Capo(fret, shapes, sum(shape.translate(_PLAIN_SIGNS) in OPEN_CHORDS for shape in shapes))
+    shapes = transposed(chords, -fret)
+    return Capo(fret, tuple(shape.symbol for shape in shapes), sum(map(_is_open, shapes)))
+
+
+def _is_open(chord: Chord) -> bool:
+    root, _, bass = parts(chord)
+    return root + QUALITIES[chord.intervals] + (f"/{bass}" if bass else "") in OPEN_CHORDS
 
 
 def _moved(root: str, quality: str, bass: str | None, shift: int) -> str:

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.theory.chords import LONGEST_SYMBOL, ChordError, parse_chord
+from core.engines.synth.harmony import MOST_TONES, voicing
+from core.theory.chords import LONGEST_SYMBOL, QUALITIES, ChordError, parse_chord
 
 MAJOR, MINOR = (0, 4, 7), (0, 3, 7)
 
@@ -72,7 +73,15 @@ def test_reads_a_symbol(symbol: str, root: int, intervals: tuple[int, ...], bass
         "C/E/G",
         "D/f#",
         "Cmaj77",
-        "Csus",
+        "Csus3",
+        "C(7)",
+        "C(m)",
+        "Cm(maj7",
+        "C7(b9)(#11)",
+        "C/9",
+        "C6/9/",
+        "Cmajmaj7",
+        "C7alt",
         "N.C.",
         "C\n",
     ],
@@ -80,6 +89,61 @@ def test_reads_a_symbol(symbol: str, root: int, intervals: tuple[int, ...], bass
 def test_refuses_what_is_not_a_chord_and_says_what_is(text: str) -> None:
     with pytest.raises(ChordError, match="expected a root A to G"):
         parse_chord(text)
+
+
+SPELLINGS = {
+    (0, 4, 7): "C CM Cmaj CMaj Cma",
+    (0, 3, 7): "Cm Cmin Cmi C- C−",  # noqa: RUF001 - with a minus sign for the hyphen
+    (0, 7): "C5 Cno3 C(no3)",
+    (0, 4, 7, 9, 14): "C6/9 C69 C6add9 C6(add9)",
+    (0, 3, 7, 9, 14): "Cm6/9 Cm69 C-6/9 Cmin6/9 Cmi69 Cm6(add9)",
+    (0, 4, 7, 11): "Cmaj7 CM7 CMaj7 Cma7 CMa7 Cj7 CΔ CΔ7 C∆ C△7 C^7 C^ C(maj7)",
+    (0, 3, 7, 10): "Cm7 Cmin7 Cmi7 C-7",
+    (0, 3, 7, 11): "Cmmaj7 CmMaj7 CmM7 Cm(maj7) Cm(Maj7) Cm(M7) Cminmaj7 Cmin(maj7) C-maj7 C-M7 C-Δ7 CmΔ Cmima7",
+    (0, 3, 6, 10): "Cm7b5 Cmin7b5 C-7b5 Cm7(b5) Cm7-5 Cm7♭5 Cø Cø7",
+    (0, 3, 6): "Cdim C° Cº Co Cmb5 Cm(b5)",
+    (0, 3, 6, 9): "Cdim7 C°7 Cº7 Co7",
+    (0, 5, 7): "Csus Csus4 C(sus4) C(sus)",
+    (0, 5, 7, 10): "C7sus4 C7sus C7(sus4)",
+    (0, 5, 7, 10, 14): "C9sus4 C9sus",
+    (0, 5, 7, 10, 14, 21): "C13sus4 C13sus",
+    (0, 4, 7, 14): "Cadd9 C(add9) Cadd2",
+    (0, 3, 7, 14): "Cmadd9 Cm(add9) Cmin(add9) C-add9",
+    (0, 4, 7, 17): "Cadd11 C(add11) Cadd4",
+    (0, 3, 7, 11, 14): "Cmmaj9 CmMaj9 Cm(maj9) CmM9",
+    (0, 3, 7, 10, 14, 17): "Cm11 Cmin11 C-11",
+    (0, 3, 7, 10, 14, 21): "Cm13 Cmin13 C-13",
+    (0, 4, 7, 11, 14, 21): "Cmaj13 CM13 CMaj13 CΔ13",
+    (0, 4, 6, 10): "C7b5 C7♭5 C7(b5) C7-5",
+    (0, 4, 8, 10): "C7#5 C7♯5 C7(#5) C7+5 C7+ C+7 Caug7",
+    (0, 4, 7, 10, 13): "C7b9 C7(b9) C7(♭9) C7-9 C7(-9)",
+    (0, 4, 7, 10, 15): "C7#9 C7(#9) C7+9 C7(+9)",
+    (0, 4, 7, 10, 18): "C7#11 C7(#11)",
+    (0, 4, 7, 10, 20): "C7b13 C7(b13)",
+    (0, 4, 8, 11): "Cmaj7#5 CM7#5 Cmaj7(#5) C+maj7 C+M7 Cmaj7+5",
+    (0, 4, 7, 11, 18): "Cmaj7#11 CM7#11 Cmaj7(#11) CΔ#11",
+}
+
+
+@pytest.mark.parametrize(("intervals", "line"), SPELLINGS.items())
+def test_a_quality_is_read_in_every_spelling_that_chord_sheets_have(intervals: tuple[int, ...], line: str) -> None:
+    for symbol in line.split():
+        assert parse_chord(symbol).intervals == intervals, symbol
+        over = parse_chord(f"B♭{symbol[1:]}/G#")
+        assert (over.root, over.intervals, over.bass) == (10, intervals, 8), over.symbol
+
+
+def test_the_nine_of_a_sixth_chord_is_no_bass() -> None:
+    assert parse_chord("C6/9").bass == 0
+    assert parse_chord("C6/9/E").bass == 4
+    assert parse_chord("C6/G").bass == 7
+
+
+@pytest.mark.parametrize(("intervals", "name"), QUALITIES.items())
+def test_a_quality_has_one_name_and_tones_that_fit_a_hand(intervals: tuple[int, ...], name: str) -> None:
+    assert parse_chord(f"F#{name}").intervals == intervals
+    pitches = voicing(parse_chord(f"F#{name}"), 55)
+    assert len(intervals) >= len(set(pitches)) == len(pitches) <= MOST_TONES
 
 
 def test_refuses_a_long_text_without_repeating_it() -> None:

@@ -6,7 +6,7 @@ from itertools import pairwise, product
 
 import pytest
 
-from core.theory.chords import Chord, parse_chord
+from core.theory.chords import QUALITIES, Chord, parse_chord
 from core.theory.fingering import fingering_of, reach
 from core.theory.hand_movement import easiest_path, movement, progression_shapes
 from core.theory.neck import Neck, neck_of
@@ -24,10 +24,6 @@ NECKS = {
     "banjo": Neck(("G4", "D3", "G3", "B3", "D4")),
 }
 ROOTS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
-QUALITIES = (
-    "", "m", "5", "6", "m6", "7", "maj7", "m7", "m7b5", "dim", "dim7", "aug", "sus2", "sus4", "add9", "9", "m9", "maj9",
-    "11", "13",
-)  # fmt: skip
 
 
 def frets(text: str) -> Frets:
@@ -149,17 +145,28 @@ def chords(*symbols: str) -> list[Chord]:
     return [parse_chord(symbol) for symbol in symbols]
 
 
-EVERY_CHORD = chords(*(root + quality for root, quality in product(ROOTS, QUALITIES)))
+def every_chord(name: str) -> list[Chord]:
+    """Every quality on every root, but off the guitar's own tuning on every second one by turns: that saves time."""
+    step = 1 if name == "standard" else 2
+    turn = list(NECKS).index(name)
+    return [
+        parse_chord(root + quality)
+        for (row, root), (column, quality) in product(enumerate(ROOTS), enumerate(QUALITIES.values()))
+        if (row + column + turn) % step == 0
+    ]
 
 
-IMPOSSIBLE_ON_A_BASS = {"F13", "F#13", "G13", "Ab13"}
+IMPOSSIBLE = {
+    "bass": {f"{root}{quality}" for root in ("F", "F#", "G", "Ab") for quality in ("13", "m13", "13sus4")},
+    "ukulele": {"Bmmaj9"},
+}
 """All four strings are needed, and the four notes lie too far apart."""
 
 
 @pytest.mark.parametrize("name", NECKS)
 def test_every_chord_has_a_shape_that_can_be_played_and_sounds_nothing_else(name: str) -> None:
     neck = NECKS[name]
-    for chord in EVERY_CHORD:
+    for chord in every_chord(name):
         shape = chord_shapes(chord, neck)[0]
         held = [fret for fret in shape.frets if fret]
         heard = {pitch % 12 for pitch in sounding(shape, neck)}
@@ -171,7 +178,7 @@ def test_every_chord_has_a_shape_that_can_be_played_and_sounds_nothing_else(name
         assert len(sounding(shape, neck)) >= 3
         assert heard <= set(chord.pitch_classes), chord
         essential = {tone for tone, cost in missing_costs(chord).items() if cost >= 8}
-        assert heard >= essential or (name == "bass" and chord.symbol in IMPOSSIBLE_ON_A_BASS), chord
+        assert heard >= essential or chord.symbol in IMPOSSIBLE.get(name, ()), chord
         assert "x" not in written(shape).strip("x"), "a string muted between others"
         assert neck.is_reentrant or min(sounding(shape, neck)) % 12 == chord.bass, chord
 

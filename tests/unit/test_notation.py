@@ -4,17 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.theory.chords import Chord, ChordError, parse_chord
+from core.theory.chords import QUALITIES, Chord, ChordError, parse_chord
 from core.theory.harmony import function_of, roman, temporary_tonic
 from core.theory.keys import Key, key_on, parse_key
 from core.theory.notation import ProgressionError, parse_progression, read_chord
 from core.theory.transposition import best_capo, simplified, to_key, transposed
 
-QUALITIES = ["", "m", "5", "6", "m6", "7", "maj7", "m7", "m7b5", "dim", "dim7", "aug", "sus2", "sus4", "add9", "9"]
-QUALITIES += ["m9", "maj9", "11", "13"]
 ROOTS = ["C", "C#", "Db", "D", "D#", "Eb", "E", "F", "F#", "Gb", "G", "G#", "Ab", "A", "Bb", "B"]
 CHORDS = st.builds(
-    lambda root, quality: parse_chord(root + quality), st.sampled_from(ROOTS), st.sampled_from(QUALITIES)
+    lambda root, quality: parse_chord(root + quality),
+    st.sampled_from(ROOTS),
+    st.sampled_from(sorted(QUALITIES.values())),
 )
 KEYS = st.builds(key_on, st.integers(0, 11), st.sampled_from(["major", "minor"]))
 
@@ -49,6 +49,10 @@ def symbols(entries: str, key: str | None = None) -> str:
         ("IV6 IV/6 I64 V65 V42", "C", "F6 F/A C/G G7/B G7/F"),
         ("Vsus4 iisus4 I+ IVadd9", "G", "Dsus4 Asus4 G+ Cadd9"),
         ("C 4 V Am", "C", "C F G Am"),
+        ("16/9 5sus 57sus4 57b9 57b5 2-7b5 6mmaj7", "C", "C6/9 Gsus G7sus4 G7b9 G7b5 Dm7b5 Ammaj7"),
+        ("I6/9 I6/9/3 V7#9/V iv6/9", "C", "C6/9 C6/9/E D7#9 Fm6/9"),
+        ("imaj7 iadd9 ii7b5 ii7(b5) iimin7 v7sus4 viidim7", "C minor", "Cmmaj7 Cmadd9 Dm7b5 Dm7b5 Dm7 G7sus4 Bdim7"),
+        ("ii11 V13sus4 V7#5 Imaj13", "F", "Gm11 C13sus4 C7#5 Fmaj13"),
     ],
 )
 def test_reads_symbols_numbers_and_numerals(entries: str, key: str | None, expected: str) -> None:
@@ -120,6 +124,15 @@ def test_reading_a_numeral_gives_the_chord_back(chord: Chord, key: Key) -> None:
         ("A", "Am", "V/iv", "secondary dominant"),
         ("D", "Am", "IV", "borrowed"),
         ("C/E", "C", "I/3", "tonic"),
+        ("C6/9", "C", "I6/9", "tonic"),
+        ("G7b9", "C", "V7b9", "dominant"),
+        ("G7#5", "C", "V7#5", "dominant"),
+        ("G7sus4", "C", "V7sus4", "dominant"),
+        ("A7b5", "C", "V7b5/ii", "secondary dominant"),
+        ("C7sus4", "C", "V7sus4/IV", "secondary dominant"),
+        ("Cmaj7#11", "C", "Imaj7#11", "tonic"),
+        ("Ammaj7", "Am", "imaj7", "tonic"),
+        ("Dm11", "C", "ii11", "predominant"),
     ],
 )
 def test_a_chord_has_its_numeral_and_role(symbol: str, key: str, numeral: str, role: str) -> None:
@@ -150,7 +163,8 @@ def test_a_secondary_dominant_knows_where_it_leads() -> None:
         ("C G Am F", 1, "Db Ab Bbm Gb"),
         ("Bb Eb F7 Gm Bb/D", 1, "B E F#7 G#m B/D#"),
         ("F# C# G#m", 1, "G D Am"),
-        ("C7♭5", 0, None),
+        ("C7alt", 0, None),
+        ("C6/9 F♯m(maj7)/A B♭7(♭9)", 2, "D6/9 G#m(maj7)/B C7(b9)"),
         ("Dm7b5 G7 Cm", -3, "Bm7b5 E7 Am"),
     ],
 )
@@ -171,6 +185,22 @@ def test_moved_chords_keep_their_tones_in_relation(chords: list[Chord], semitone
         assert (moved.bass - moved.root) % 12 == (chord.bass - chord.root) % 12
 
 
+@given(CHORDS, st.integers(-11, 11))
+def test_moved_there_and_back_a_chord_is_what_it_was(chord: Chord, semitones: int) -> None:
+    (back,) = transposed(transposed([chord], semitones), -semitones)
+    assert (back.root, back.intervals, back.bass) == (chord.root, chord.intervals, chord.bass)
+
+
+@given(CHORDS)
+def test_every_chord_has_a_simpler_one_with_no_other_tones_below_the_octave(chord: Chord) -> None:
+    four, three = simplified(chord, 4), simplified(chord)
+    assert len(four.intervals) <= 4
+    assert len(three.intervals) == 3
+    assert (four.root, three.root) == (chord.root, chord.root)
+    assert set(four.intervals) <= set(chord.intervals)
+    assert {3, 4} & set(three.intervals)
+
+
 def test_chords_go_to_another_key_with_its_spelling() -> None:
     chords = chords_of("C E7 Am Fm")
     moved = to_key(chords, parse_key("C"), parse_key("Eb"))
@@ -180,6 +210,10 @@ def test_chords_go_to_another_key_with_its_spelling() -> None:
 def test_a_capo_turns_barre_chords_into_open_ones() -> None:
     capo = best_capo(chords_of("Bb Eb F7 Gm"))
     assert (capo.fret, capo.shapes, capo.open_chords) == (3, ("G", "C", "D7", "Em"), 4)
+
+
+def test_a_chord_is_open_in_whatever_spelling() -> None:
+    assert best_capo(chords_of("Dsus Amin CM7 A7sus")).open_chords == 4
 
 
 def test_open_chords_need_no_capo() -> None:
@@ -198,6 +232,13 @@ def test_open_chords_need_no_capo() -> None:
         ("Eaug", "Eaug", "Eaug"),
         ("A5", "A5", "A"),
         ("Cadd9", "C", "C"),
+        ("C6/9", "C6", "C"),
+        ("Cm(add9)", "Cm", "Cm"),
+        ("C9sus", "C7sus4", "C"),
+        ("Cm(maj9)", "Cmmaj7", "Cm"),
+        ("C7#9", "C7", "C"),
+        ("C7b5", "C7b5", "C"),
+        ("C+7", "C7#5", "Caug"),
     ],
 )
 def test_a_chord_is_made_simpler_step_by_step(symbol: str, four: str, three: str) -> None:

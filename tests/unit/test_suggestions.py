@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.songwriting.drawing import draw_progression
 from core.songwriting.moods import MOOD_NAMES, MOODS, MoodName
-from core.theory.chords import Chord, parse_chord
+from core.theory.chords import QUALITIES, Chord, parse_chord
 from core.theory.harmony import roman
 from core.theory.key_finding import find_keys
 from core.theory.keys import Key, Mode, key_on, parse_key
@@ -246,3 +246,27 @@ def test_a_mood_brings_its_characteristic_chords() -> None:
     assert share("nostalgic", "iv") > share("happy", "iv")
     assert share("triumphant", "bVII") > share("romantic", "bVII")
     assert share("calm", "V") < share("happy", "V")
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("quality", QUALITIES.values())
+def test_every_quality_has_a_place_in_the_key_and_something_that_follows(quality: str, style: Style) -> None:
+    for chord in (parse_chord(f"{root}{quality}") for root in ("C", "F#", "Bb")):
+        found = suggest([parse_chord("Am"), chord], style)
+        assert sum(found.chances.values()) == pytest.approx(1)
+        assert len(found.functions) == 2
+        for each in found.suggestions:
+            assert each.reason.startswith((each.chord.symbol, chord.symbol, "Stay on"))
+
+
+def test_a_suspended_or_altered_dominant_is_followed_like_the_dominant() -> None:
+    plain = after("Dm7 G7", "jazz", "C")
+    for symbol in ("G7sus4", "G9sus4", "G7b9", "G7#5", "G7b5", "G13"):
+        assert after(f"Dm7 {symbol}", "jazz", "C").chances == plain.chances, symbol
+
+
+def test_after_a_suspended_secondary_dominant_its_chord_arrives() -> None:
+    found = after("C A7sus4 Dm C7sus4 F", key="C")
+    assert [each.role for each in found.functions][3] == "secondary dominant"
+    reasons = {each.chord.symbol: each.reason for each in after("C C7sus4", key="C", limit=24).suggestions}
+    assert reasons["F"] == "C7sus4 pulls towards F: here it arrives."

@@ -18,7 +18,7 @@ from core.tablature.request import TabRequest
 from core.tablature.score import EIGHTHS_PER_BAR
 from core.tablature.spelling import spelled
 from core.tablature.tabs import Tab, make_tab
-from core.theory.chords import parse_chord
+from core.theory.chords import QUALITIES, parse_chord
 from core.theory.notes import parse_note
 
 PROGRESSION = ("C", "G/B", "F♯m7b5", "Cadd9", "Eb13")
@@ -43,6 +43,14 @@ def tab(*chords: str, **fields: Any) -> Tab:
         "Caug": "C E G#",
         "A♭maj9": "Ab C Eb G Bb",
         "Cm7b5": "C Eb Gb Bb",
+        "C7b9": "C E G Bb Db",
+        "C7#9": "C E G Bb D#",
+        "E7#9": "E G# B D G",
+        "C7#11": "C E G Bb F#",
+        "F7b13": "F A C Eb Db",
+        "G+7": "G B D# F",
+        "D6/9": "D F# A B E",
+        "Cm(maj7)/B": "C Eb G B",
     }.items(),
 )
 def test_chords_are_spelled_in_thirds(symbol: str, notes: str) -> None:
@@ -154,14 +162,53 @@ def test_chord_symbols_are_harmonies() -> None:
     assert [content(harmonies[3], f"degree/degree-{name}") for name in ("value", "alter", "type")] == ["9", "0", "add"]
 
 
-def test_every_quality_has_a_kind() -> None:
-    qualities = (
-        "", "m", "5", "6", "m6", "7", "maj7", "m7", "m7b5", "dim", "dim7", "aug", "sus2", "sus4", "add9", "9", "m9",
-        "maj9", "11", "13",
-    )  # fmt: skip
-    arranged = tab(*(f"C{quality}" for quality in qualities))
-    kinds = [content(each, "kind") for each in parsed_xml(arranged).iter("harmony")]
-    assert len(set(kinds)) == len(qualities) - 1, "Cadd9 is a major chord with a degree added"
+KINDS = {
+    "major": (0, 4, 7), "minor": (0, 3, 7), "augmented": (0, 4, 8), "diminished": (0, 3, 6), "power": (0, 7),
+    "suspended-second": (0, 2, 7), "suspended-fourth": (0, 5, 7), "major-sixth": (0, 4, 7, 9),
+    "minor-sixth": (0, 3, 7, 9), "dominant": (0, 4, 7, 10), "major-seventh": (0, 4, 7, 11),
+    "minor-seventh": (0, 3, 7, 10), "diminished-seventh": (0, 3, 6, 9), "augmented-seventh": (0, 4, 8, 10),
+    "half-diminished": (0, 3, 6, 10), "major-minor": (0, 3, 7, 11), "dominant-ninth": (0, 4, 7, 10, 14),
+    "major-ninth": (0, 4, 7, 11, 14), "minor-ninth": (0, 3, 7, 10, 14), "dominant-11th": (0, 4, 7, 10, 14, 17),
+    "minor-11th": (0, 3, 7, 10, 14, 17), "dominant-13th": (0, 4, 7, 10, 14, 17, 21),
+    "major-13th": (0, 4, 7, 11, 14, 17, 21), "minor-13th": (0, 3, 7, 10, 14, 17, 21),
+}  # fmt: skip
+"""As the MusicXML 4.0 reference describes its kind-value."""
+
+DOMINANT = {5: 7, 7: 10, 9: 14, 11: 17, 13: 21}
+"""The degrees that added ones are counted from, in semitones."""
+
+
+def harmony_tones(harmony: Element) -> set[int]:
+    tones = set(KINDS[content(harmony, "kind")])
+    for degree in harmony.findall("degree"):
+        value, alter, change = (content(degree, f"degree-{name}") for name in ("value", "alter", "type"))
+        if change == "alter":
+            tones.remove(DOMINANT[int(value)])
+        tones.add(DOMINANT[int(value)] + int(alter))
+    return tones
+
+
+def test_kinds_and_degrees_say_what_each_quality_sounds() -> None:
+    arranged = tab(*(f"C{quality}" for quality in QUALITIES.values()))
+    for chord, harmony in zip(arranged.chords, parsed_xml(arranged).iter("harmony"), strict=True):
+        optional = {17} if 21 in chord.intervals else set()
+        assert harmony_tones(harmony) - optional == set(chord.intervals) - optional, chord.symbol
+
+
+def test_a_kind_is_shown_as_it_was_spelled_and_the_nine_of_a_sixth_is_no_bass() -> None:
+    harmonies = parsed_xml(tab("C6/9", "F♯m7♭5", "E♭6/9/G")).findall("part/measure/harmony")
+    assert [kind.get("text") for each in harmonies for kind in each.iter("kind")] == ["6/9", "m7b5", "6/9"]
+    assert [each.findtext("bass/bass-step") for each in harmonies] == [None, None, "G"]
+    assert [each.findtext("root/root-alter") for each in harmonies] == [None, "1", "-1"]
+
+
+@pytest.mark.parametrize("quality", QUALITIES.values())
+def test_every_quality_is_written_in_every_format(quality: str) -> None:
+    for instrument in ("acoustic_guitar", "ukulele"):
+        arranged = tab(f"F#{quality}", "Bb/D", instrument=instrument)
+        assert f'ch "F#{quality}"' in alphatex(arranged)
+        assert f">F#{quality}<" in chord_diagrams(arranged)
+        assert midi_file(arranged.score).startswith(b"MThd")
 
 
 # MIDI
