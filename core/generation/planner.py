@@ -40,6 +40,7 @@ class GenerationPlanner:
         model = self.planner.model(options, engine, options.model)
         generating = [info for info in self.planner.engines.catalogue() if "generation" in info.tasks]
         errors = [*_too_long(options, engine, model), *option_errors(options, inputs, engine, model, generating)]
+        errors += _without_key(options)
         if errors:
             raise InvalidRequest(errors)
         return engine, model
@@ -78,6 +79,7 @@ class GenerationPlanner:
         settled["model"] = model.name if engine.takes_own_weights else None
         settled |= {name: inputs[name].model_dump() if name in inputs else None for name in INPUTS}
         parameters = settled["parameters"]
+        parameters["chord_progression"] = list(options.parameters.symbols())
         if parameters["random_seed"] is None:
             parameters["random_seed"] = self.draw_seed()
         if parameters["loudness_lufs"] is None and engine.takes_own_weights:
@@ -89,6 +91,14 @@ def _too_long(options: GenerationOptions, engine: EngineInfo, model: ModelInfo) 
     longest = model.longest_seconds
     if longest is not None and options.parameters.duration_seconds > longest:
         yield FieldError("/parameters/duration_seconds", f"{called(engine, model)} makes at most {longest:g} seconds")
+
+
+def _without_key(options: GenerationOptions) -> list[FieldError]:
+    try:
+        options.parameters.symbols()
+    except InvalidRequest as error:
+        return error.errors
+    return []
 
 
 def _estimate(options: GenerationOptions, model: ModelInfo) -> float:

@@ -7,20 +7,30 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
+from core.errors import FieldError, InvalidRequest
 from core.jobs.request import JobRequest
-from core.theory.chords import parse_chord
+from core.tablature.request import KeyName, chord_list
+from core.theory.chords import parse_chord, symbol_parts
+from core.theory.keys import parse_key
+from core.theory.notation import ProgressionError, check_chord, parse_progression
 from core.validation import NO_DUPLICATES, NOT_EMPTY, Between, Identifier, ModelName, at_most, default, words
 
 StemType = Literal["drums", "bass", "guitar", "vocals", "piano", "synth", "other"]
 
 DEFAULT_CHORDS = ("C", "G", "Am", "F")
+_MOST_CHORDS = 256
 SAMPLE_RATES = (16000, 22050, 24000, 32000, 44100, 48000, 96000)
 """Of the files that are made, in Hz."""
 
 
-def _chord(symbol: str) -> str:
+def _symbol(symbol: str) -> str:
     parse_chord(symbol)
     return symbol
+
+
+def _chord(entry: str) -> str:
+    check_chord(entry)
+    return entry
 
 
 def _offered(sample_rate: int) -> int:
@@ -30,9 +40,13 @@ def _offered(sample_rate: int) -> int:
 
 
 Stems = Annotated[tuple[StemType, ...], *at_most(16), BeforeValidator(words), *NOT_EMPTY, *NO_DUPLICATES]
-Chords = Annotated[
-    tuple[Annotated[str, AfterValidator(_chord)], ...], *at_most(256), BeforeValidator(words), *NOT_EMPTY
+Symbols = Annotated[
+    tuple[Annotated[str, AfterValidator(_symbol)], ...], *at_most(_MOST_CHORDS), BeforeValidator(words), *NOT_EMPTY
 ]
+Chords = Annotated[
+    tuple[Annotated[str, AfterValidator(_chord)], ...], *at_most(_MOST_CHORDS), BeforeValidator(chord_list), *NOT_EMPTY
+]
+"""In any notation: symbols, Nashville numbers, roman numerals."""
 SampleRate = Annotated[int, AfterValidator(_offered), Field(json_schema_extra={"enum": list(SAMPLE_RATES)})]
 
 
@@ -46,7 +60,7 @@ class SeedParameters(BaseModel):
     style: Annotated[str, Field(max_length=100), default("pop")] = Field(
         "pop", description="rock, pop, jazz, electronic or ballad have patterns of their own; any other text is allowed"
     )
-    chord_progression: Annotated[Chords, default(DEFAULT_CHORDS)] = Field(
+    chord_progression: Annotated[Symbols, default(DEFAULT_CHORDS)] = Field(
         DEFAULT_CHORDS, description="One chord a bar of 4/4, repeated to the end, such as C, Am7, F#m, Gsus4 or D/F#"
     )
     prompt: Annotated[str, Field(max_length=1000), default("")] = Field(
@@ -61,6 +75,16 @@ class SeedParameters(BaseModel):
 class GenerationParameters(SeedParameters):
     """How the stems should sound and be delivered. GET /v1/engines says which of it a model understands."""
 
+    chord_progression: Annotated[Chords, default(DEFAULT_CHORDS)] = Field(
+        DEFAULT_CHORDS,
+        description="One chord a bar of 4/4, repeated to the end: symbols such as C, Am7, F#m, Gsus4 or D/F#, or with "
+        "a key Nashville numbers or roman numerals; the job has them as symbols",
+    )
+    key: KeyName | None = Field(
+        None,
+        description="What numbers and numerals are read in, such as C or F#m",
+        exclude_if=lambda key: key is None,  # what was asked for without one is stored, and told apart, as ever
+    )
     negative_prompt: Annotated[str, Field(max_length=1000), default("")] = Field(
         "", description="What it should not sound like"
     )
@@ -83,6 +107,19 @@ class GenerationParameters(SeedParameters):
         description="Of each file, by one gain, as far as a true peak of -1 dBTP allows; if left out, -16 for models "
         "with weights, while the others' largest sample becomes 0.8 of full scale",
     )
+
+    def symbols(self) -> tuple[str, ...]:
+        """The chords as engines know them: symbols as they were written, numbers and numerals as the key's symbols.
+
+        Raises ``InvalidRequest`` with a pointer to each that needs a key where there is none.
+        """
+        try:
+            chords = parse_progression(self.chord_progression, parse_key(self.key) if self.key else None)
+        except ProgressionError as error:
+            faults = error.below("/parameters/chord_progression")
+            raise InvalidRequest([FieldError(*fault) for fault in faults]) from None
+        entries = zip(self.chord_progression, chords, strict=True)
+        return tuple(entry if symbol_parts(entry) else chord.symbol for entry, chord in entries)
 
 
 class StoredFile(BaseModel):

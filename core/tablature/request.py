@@ -30,9 +30,7 @@ from core.validation import NOT_EMPTY, Between, at_most, default, words
 
 TabFormat = Literal["ascii", "alphatex", "musicxml", "midi", "svg"]
 
-
-_MOST_FAULTS = 50
-
+_KEY_DESCRIPTION = "What numbers and numerals are read in, such as C or F#m"
 
 def _key_name(text: str) -> str:
     parse_key(text)
@@ -49,7 +47,14 @@ def _name_or_notes(value: object, handler: ValidatorFunctionWrapHandler) -> obje
         ) from None
 
 
-Chords = Annotated[tuple[str, ...], *at_most(MOST_CHORDS), BeforeValidator(words), *NOT_EMPTY]
+def chord_list(value: object) -> object:
+    """A list of chords, or a text of them: pydantic would tell a client who sends something else about tuples."""
+    if not isinstance(value, str | list | tuple):
+        raise ValueError('must be a list of chords, such as ["C", "G", "Am"], or a text with blanks between them')
+    return words(value)
+
+
+Chords = Annotated[tuple[str, ...], *at_most(MOST_CHORDS), BeforeValidator(chord_list), *NOT_EMPTY]
 KeyName = Annotated[str, AfterValidator(_key_name)]
 NoteNames = Annotated[tuple[Annotated[str, Field(max_length=4)], ...], *at_most(MOST_STRINGS)]
 TuningChoice = Annotated[Annotated[str, Field(max_length=40)] | NoteNames, WrapValidator(_name_or_notes)]
@@ -62,7 +67,8 @@ class SimpleTabsRequest(BaseModel):
         frozen=True, extra="forbid", json_schema_extra={"example": {"chords": ["C", "G", "Am", "F"]}}
     )
 
-    chords: Chords = Field(description="Chord symbols, one for each bar")
+    chords: Chords = Field(description="One for each bar: symbols, or with a key Nashville numbers or roman numerals")
+    key: KeyName | None = Field(None, description=_KEY_DESCRIPTION)
 
     @model_validator(mode="before")
     @classmethod
@@ -84,7 +90,7 @@ class TabRequest(BaseModel):
     chords: Chords = Field(
         description="As they sound, one for each bar of 4/4: symbols, or with a key Nashville numbers or roman numerals"
     )
-    key: KeyName | None = Field(None, description="What numbers and numerals are read in, such as C or F#m")
+    key: KeyName | None = Field(None, description=_KEY_DESCRIPTION)
     instrument: InstrumentName | None = Field(
         None, description="bass_guitar for the patterns bass and walking_bass, else acoustic_guitar, if left out"
     )
@@ -124,7 +130,4 @@ class TabRequest(BaseModel):
         try:
             return parse_progression(self.chords, parse_key(self.key) if self.key else None)
         except ProgressionError as error:
-            faults = [FieldError(f"/chords/{index}", detail) for index, detail in error.faults[:_MOST_FAULTS]]
-            if len(error.faults) > _MOST_FAULTS:
-                faults.append(FieldError("/chords", f"and {len(error.faults) - _MOST_FAULTS} more do not fit"))
-            raise InvalidRequest(faults) from None
+            raise InvalidRequest([FieldError(*fault) for fault in error.below("/chords")]) from None

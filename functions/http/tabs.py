@@ -46,8 +46,8 @@ class TabAnswer(BaseModel):
 @router.post("/tabs", response_model=SimpleTabs, dependencies=[Depends(require_json)])
 def create_simple_tabs(body: SimpleTabsRequest) -> Any:
     """Chords in, `{"chords": […]}` or a bare list; a guitar tab and a bass tab out, one bar for each chord."""
-    guitar = TabRequest(chords=body.chords, level="open")
-    bass = TabRequest(chords=body.chords, pattern="bass")
+    guitar = TabRequest(chords=body.chords, key=body.key, level="open")
+    bass = TabRequest(chords=body.chords, key=body.key, pattern="bass")
     tab = make_tab(guitar)
     return SimpleTabs(
         chords=[chord.symbol for chord in tab.chords],

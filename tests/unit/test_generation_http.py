@@ -56,6 +56,13 @@ def test_a_form_brings_a_melody_and_an_audio_prompt(services: Services) -> None:
     }  # fmt: skip
 
 
+def test_a_form_has_chords_in_a_key_as_well(services: Services) -> None:
+    chords = [("chord_progression", (None, "ii7 V7 Imaj7")), ("key", (None, "Bb"))]
+    parameters = form(services, *chords).json()["request"]["parameters"]
+    assert (parameters["chord_progression"], parameters["key"]) == (["Cm7", "F7", "Bbmaj7"], "Bb")
+    assert list(errors(form(services, *chords[:1]))) == [f"/parameters/chord_progression/{index}" for index in range(3)]
+
+
 def test_a_file_that_cannot_be_used_is_refused_before_there_is_a_job(services: Services) -> None:
     assert "as text" in errors(form(services, ("melody", (None, "song.wav"))))["/melody"]
     assert "more than once" in errors(form(services, ("melody", ("a.wav", WAV)), ("melody", ("b.wav", WAV))))["/melody"]

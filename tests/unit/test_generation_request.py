@@ -141,6 +141,55 @@ def test_every_parameter_reaches_the_engine(services: Services) -> None:
     assert "dusty" in stem.description and "jazz style" in stem.description
 
 
+def progression(services: Services, *entries: str, **fields: Any) -> list[str]:
+    job = plan(services, parameters={"chord_progression": entries} | fields)
+    (stem,) = stem_requests(job)
+    assert list(stem.chords) == job.request["parameters"]["chord_progression"]
+    return list(stem.chords)
+
+
+def test_numbers_and_numerals_are_symbols_by_the_time_there_is_a_job(services: Services) -> None:
+    assert progression(services, "ii7", "5", "bVII", "V/V", "C6/9", key="Bb") == ["Cm7", "F", "Ab", "C", "C6/9"]
+    assert progression(services, "i", "VI", "V7#9", key="f# minor") == ["F#m", "D", "C#7#9"]
+
+
+def test_symbols_reach_the_engine_as_they_were_written(services: Services) -> None:
+    written = ["F♯m7♭5", "B♭/D", "Cm(maj7)", "C6/9", "Asus"]
+    assert progression(services, *written) == progression(services, *written, key="Eb") == written
+
+
+def test_chords_that_need_a_key_are_pointed_at_when_there_is_none(services: Services) -> None:
+    found = refused(services, engine="toy", parameters={"chord_progression": ["C", "V", "Am", "b7"], "top_k": 5})
+    assert found == {
+        "/parameters/chord_progression/1": "'V': numbers and numerals need a key: send one, such as C or F#m",
+        "/parameters/chord_progression/3": "'b7': numbers and numerals need a key: send one, such as C or F#m",
+    }
+
+
+@pytest.mark.parametrize("key", [None, "Eb"])
+def test_what_is_no_chord_is_pointed_at_together_with_all_else_that_does_not_fit(key: str | None) -> None:
+    found = messages(parameters={"chord_progression": ["C", "H7", "9", "V/9"], "key": key, "target_bpm": 500})
+    for index, entry in enumerate(["H7", "9", "V/9"], 1):
+        assert f"/parameters/chord_progression/{index}: Value error, '{entry}' is not a chord: expected" in found
+    assert "/parameters/target_bpm: " in found
+    assert "/parameters/key: Value error, 'H' is no key" in messages(parameters={"key": "H"})
+    assert "must be a list of chords" in messages(parameters={"chord_progression": 7})
+
+
+def test_a_request_without_a_key_is_stored_and_told_apart_as_it_was_before_there_were_keys(services: Services) -> None:
+    assert "key" not in plan(services).request["parameters"]
+    assert "key" not in body(parameters={"key": None}).model_dump(mode="json")["parameters"]
+    assert plan(services, parameters={"key": "A"}).request["parameters"]["key"] == "A"
+
+
+def test_the_first_services_route_takes_symbols_alone() -> None:
+    sent = {"generation_request_id": "g", "audio_file_id": "a", "target_stems": ["bass"]}
+    with pytest.raises(ValidationError, match="'V' is not a chord: expected a root"):
+        SeedGenerationRequest.model_validate(sent | {"parameters": {"chord_progression": ["V"], "key": "C"}})
+    modern = SeedGenerationRequest.model_validate(sent | {"parameters": {"chord_progression": ["C7sus4"], "key": "H"}})
+    assert modern.modern().parameters.symbols() == ("C7sus4",)
+
+
 def test_every_stem_and_every_second_of_it_counts_in_the_estimate(services: Services) -> None:
     estimates = [
         plan(services, engine="toy", target_stems=stems, parameters={"duration_seconds": seconds}).estimated_seconds

@@ -149,6 +149,22 @@ def test_numbers_and_numerals_are_read_in_a_key() -> None:
     assert fault(tabs(key="H"))[0] == "/key"
 
 
+def test_the_first_route_reads_numbers_and_numerals_in_a_key_as_well() -> None:
+    assert post("/tabs", {"chords": ["1", "5", "vi", "IV"], "key": "C"}).json() == post("/tabs", PROGRESSION).json()
+    assert post("/tabs", {"chords": PROGRESSION, "key": None}).json() == post("/tabs", PROGRESSION).json()
+    pointer, detail = fault(post("/tabs", ["C", "V"]))
+    assert (pointer, detail) == ("/chords/1", "'V': numbers and numerals need a key: send one, such as C or F#m")
+    assert fault(post("/tabs", {"chords": PROGRESSION, "key": "H"}))[0] == "/key"
+
+
+@pytest.mark.parametrize("path", ["/tabs", "/v1/theory/tabs"])
+@pytest.mark.parametrize("chords", [None, 7, True, {"0": "C"}])
+def test_what_is_no_list_of_chords_is_told_what_one_looks_like(path: str, chords: Any) -> None:
+    pointer, detail = fault(post(path, {"chords": chords}))
+    assert pointer == "/chords"
+    assert detail == 'must be a list of chords, such as ["C", "G", "Am"], or a text with blanks between them'
+
+
 def test_an_answer_names_fifty_faults_at_most() -> None:
     found = tabs(chords=["H"] * 500).json()["errors"]
     assert [each["pointer"] for each in found[:2]] == ["/chords/0", "/chords/1"]
