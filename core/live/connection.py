@@ -22,7 +22,7 @@ __all__ = ["MOST_STATE_BYTES", "LiveConnection"]
 
 _ACK: Answer = {"ack": True}
 _ASSUMED = (
-    f"the bytes begin no WAV or Ogg file, and no sample_rate was stated: they are taken for 16-bit little-endian PCM, "
+    f"the bytes begin no WAV, Ogg or WebM, and no sample_rate was stated: they are taken for 16-bit little-endian PCM, "
     f"{DEFAULT_RATE:,} Hz, mono"
 )
 log = logging.getLogger(__name__)
