@@ -88,19 +88,29 @@ def _without_gaps(beats: Sequence[Beat]) -> list[Beat]:
 
 
 def _steadied(beats: Sequence[Beat]) -> list[Beat]:
-    """With those that were not heard exactly where the beats around them say: half-way between two of them.
+    """With those that were not heard exactly where the beats around them say.
 
     Where these do not agree among themselves, the tempo changes, and the beat stays as it is.
     """
     times = [beat.time_seconds for beat in beats]
     steadied = list(beats)
-    for index in range(2, len(times) - 2):
-        reach = min(_NEIGHBOURS, index, len(times) - 1 - index)
-        said = [(times[index - away] + times[index + away]) / 2 for away in range(1, reach + 1)]
-        expected = median(said)
-        if abs(times[index] - expected) > max(_LOOSE_SECONDS, max(said) - min(said)):
+    for index, time in enumerate(times):
+        said = _said_by_others(times, index)
+        expected = median(said) if said else time
+        if abs(time - expected) > max(_LOOSE_SECONDS, max(said, default=0.0) - min(said, default=0.0)):
             steadied[index] = Beat(time_seconds=expected, position=beats[index].position)
     return steadied
+
+
+def _said_by_others(times: Sequence[float], index: int) -> list[float]:
+    """Where a beat belongs: half-way between two, or, at either end, as far on as two that follow each other."""
+    after = len(times) - 1 - index
+    if min(index, after) >= 2:
+        reach = min(_NEIGHBOURS, index, after)
+        return [(times[index - away] + times[index + away]) / 2 for away in range(1, reach + 1)]
+    inwards = 1 if index < after else -1
+    reach = min(_NEIGHBOURS, max(index, after) // 2)
+    return [2 * times[index + inwards * away] - times[index + 2 * inwards * away] for away in range(1, reach + 1)]
 
 
 def _ascending(beats: Sequence[Beat]) -> list[Beat]:

@@ -145,6 +145,13 @@ def test_a_beat_that_was_heard_in_the_wrong_place_is_put_right_and_others_stay()
     assert [*found[:36], *found[45:]] == [*heard[:36], *heard[45:]]
 
 
+@pytest.mark.parametrize("index", [0, 1, 118, 119])
+def test_the_first_beats_and_the_last_are_put_right_as_well(index: int) -> None:
+    heard = [beat + 1 for beat in HALF_SECONDS]
+    heard[index] += 0.04
+    assert timeline_of(analysis(heard)).beats == pytest.approx([beat + 1 for beat in HALF_SECONDS])
+
+
 def test_a_ritardando_stays_one() -> None:
     beats = [0.0]
     while len(beats) < 60:
