@@ -1,8 +1,9 @@
-"""Chords and keys, measured with mir_eval on music whose chords are known, and on what has none."""
+"""Chords, measured with mir_eval on music whose chords are known."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 
@@ -14,13 +15,11 @@ from numpy.typing import NDArray
 
 from core.analysis.harmony.chords import recognise_chords
 from core.analysis.harmony.chroma import Chroma, ChromaListener
-from core.analysis.harmony.keys import find_key, key_at
+from core.analysis.harmony.keys import find_key
 from core.analysis.harmony.labels import QUALITIES, Quality
 from core.analysis.harmony.tuning import estimate_tuning
 from core.analysis.result import ChordSpan, KeyFound
 from core.theory.chords import parse_chord
-from core.theory.keys import Key, key_on
-from core.theory.notation import parse_progression
 from tests.music import Music, band, guitar
 
 RATE = 22050
@@ -130,7 +129,7 @@ def test_hears_a_bands_sevenths() -> None:
 
 def test_hears_chords_of_instruments_of_any_timbre() -> None:
     found = [
-        overlap(additive(chords, tempo, seed), mir_eval.chord.majmin) for seed, (chords, tempo) in enumerate(2 * TRIADS)
+        overlap(additive(chords, tempo, seed), mir_eval.chord.majmin) for seed, (chords, tempo) in enumerate(TRIADS)
     ]
     assert np.mean(found) >= 0.9
     assert min(found) >= 0.6
@@ -165,6 +164,11 @@ def additive(chords: Sequence[str], tempo_bpm: float, seed: int) -> Music:
     stereo = np.stack([sound, sound]) * (0.3 / np.abs(sound).max())
     spans = tuple((index * bar, (index + 1) * bar, symbol) for index, symbol in enumerate((*chords, *chords)))
     return Music(stereo.astype(np.float32), (), (), spans, RATE)
+
+
+def test_soft_music_is_heard_like_loud() -> None:
+    music = strummed(*TRIADS[0])
+    assert overlap(replace(music, samples=music.samples * np.float32(0.005)), mir_eval.chord.majmin) >= 0.95
 
 
 def test_an_inverted_chord_keeps_its_root() -> None:
@@ -223,55 +227,6 @@ def test_a_pause_has_no_chord() -> None:
     assert next(span.label for span in spans if span.end_seconds > middle) == "N"
 
 
-def noise(color: float) -> Samples:
-    spectrum = np.fft.rfft(np.random.default_rng(1).standard_normal(15 * RATE))
-    samples = np.fft.irfft(spectrum / (np.arange(spectrum.size) + 1.0) ** (color / 2))
-    return (0.3 * samples / np.abs(samples).max()).astype(np.float32)
-
-
-def speech(seed: int) -> Samples:
-    """Syllables: pulses whose pitch glides, or noise, through three formants."""
-    rng = np.random.default_rng(seed)
-    length, syllable = 15 * RATE, RATE // 5
-    pitch = np.interp(np.arange(length) / RATE, np.arange(0, 16, 0.35), rng.uniform(85, 200, 46))
-    pulses = np.diff(np.floor(np.cumsum(pitch) / RATE), prepend=0)
-    frequencies = np.fft.rfftfreq(8192, 1 / RATE)
-    spoken = np.zeros(length)
-    for start in range(0, length, syllable):
-        source = pulses[start : start + syllable] if rng.random() < 0.75 else rng.normal(0, 0.1, syllable)
-        formants = rng.uniform((300, 900, 2300), (800, 2200, 3000))
-        response = sum(1 / np.sqrt(1 + ((frequencies - formant) / 60) ** 2) for formant in formants)
-        shaped = np.fft.irfft(np.fft.rfft(source, 8192) * response)[:syllable] * np.hanning(syllable)
-        spoken[start : start + syllable] = shaped * (rng.random() > 0.2)
-    return (0.3 * spoken / np.abs(spoken).max()).astype(np.float32)
-
-
-NO_MUSIC: dict[str, Callable[[], Samples]] = {
-    "nothing": lambda: np.zeros(0, np.float32),
-    "one sample": lambda: np.ones(1, np.float32),
-    "silence": lambda: np.zeros(10 * RATE, np.float32),
-    "a constant": lambda: np.full(10 * RATE, 0.3, np.float32),
-    "white noise": lambda: noise(0),
-    "pink noise": lambda: noise(1),
-    "brown noise": lambda: noise(2),
-    "a tone": lambda: (0.3 * np.sin(2 * np.pi * 440 * np.arange(10 * RATE) / RATE)).astype(np.float32),
-    "speech": lambda: speech(0),
-    "other speech": lambda: speech(1),
-    "0.3 s of noise": lambda: noise(0)[: RATE * 3 // 10],
-    **{f"{style} drums": lambda style=style: mono(band(stems=("drums",), seconds=15, style=style)) for style in STYLES},
-}
-
-
-@pytest.mark.parametrize("make", NO_MUSIC.values(), ids=NO_MUSIC.keys())
-def test_where_there_is_no_chord_none_is_found_and_no_key(make: Callable[[], Samples]) -> None:
-    samples = make()
-    spans, key = understood(samples)
-    without = sum(span.end_seconds - span.start_seconds for span in spans if span.label == "N")
-    assert without >= 0.9 * samples.size / RATE
-    assert all(span.label == "N" or span.confidence < 0.5 for span in spans)
-    assert key.tonic is None or key.confidence < 0.3
-
-
 def test_a_chord_of_a_third_of_a_second_is_a_guess_at_most() -> None:
     samples = mono(guitar(("C",), 120, bars=1))[: RATE * 3 // 10]
     spans, key = understood(samples)
@@ -298,54 +253,3 @@ def test_chords_and_keys_do_not_depend_on_the_blocks() -> None:
     chroma = listener.finish()
     spans = recognise_chords(chroma, estimate_tuning(chroma), NO_BEATS, samples.size / RATE)
     assert (spans, find_key(chroma, spans, samples.size / RATE)) == understood(samples)
-
-
-PROGRESSIONS = {
-    "major": ("I V vi IV", "ii7 V7 Imaj7 Imaj7", "I IV V I", "I7 I7 I7 I7 IV7 IV7 I7 I7 V7 IV7 I7 V7", "I vi IV V"),
-    "minor": ("i VI III VII", "i iv V7 i", "i VII VI V", "ii° V7 i i", "i7 i7 i7 i7 iv7 iv7 i7 i7 VI7 V7 i7 V7"),
-}
-
-
-@pytest.mark.parametrize("mode", ["major", "minor"])
-def test_finds_the_key_of_usual_progressions_in_all_keys(mode: str) -> None:
-    scores, confidences = [], []
-    for tonic in range(12):
-        key = key_on(tonic, "major" if mode == "major" else "minor")
-        for index in (tonic % 5, (tonic + 2) % 5):
-            found = key_of(in_key(PROGRESSIONS[mode][index], key), played_by_band=bool(index % 2), tonic=tonic)
-            scores.append(mir_eval.key.weighted_score(mir_name(key), f"{found.tonic} {found.mode}".replace("Cb", "B")))
-            confidences.append(found.confidence)
-    assert np.mean(scores) >= 0.9
-    assert np.mean(confidences) >= 0.5
-
-
-def mir_name(key: Key) -> str:
-    return key.name.replace("Cb", "B")
-
-
-def in_key(numerals: str, key: Key) -> tuple[str, ...]:
-    return tuple(chord.symbol for chord in parse_progression(numerals.split(), key))
-
-
-def key_of(chords: tuple[str, ...], played_by_band: bool, tonic: int) -> KeyFound:
-    bars = max(8, len(chords))
-    if not played_by_band:
-        return understood(mono(guitar(chords, 140, bars=bars)))[1]
-    parts = ("drums", "bass", "guitar", "piano", "vocals")
-    return understood(mono(band(chords, 140, bars * 240 / 140, parts, STYLES[tonic % 5], seed=tonic)))[1]
-
-
-def test_a_modulation_is_found_where_it_happens() -> None:
-    verse, chorus = ("C", "G", "Am", "F"), ("D", "A", "Bm", "G")
-    music = band((*verse, *verse, *chorus, *chorus), 120, 32)
-    _, key = understood(mono(music))
-    assert [(span.tonic, span.mode) for span in key.spans] == [("C", "major"), ("D", "major")]
-    assert key.spans[1].start_seconds == pytest.approx(16, abs=2.1)
-    assert (key.spans[0].start_seconds, key.spans[1].end_seconds) == (0, 32)
-    assert key_at(key, 1.0) == Key("C")
-    assert key_at(key, 31.0) == Key("D")
-
-
-def test_one_loop_is_one_key_however_long() -> None:
-    _, key = understood(mono(band(("C", "G", "Am", "F"), 120, 60)))
-    assert [(span.start_seconds, span.end_seconds, span.tonic) for span in key.spans] == [(0, 60, "C")]

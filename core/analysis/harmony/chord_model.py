@@ -14,7 +14,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from core.analysis.harmony.chroma import Chroma
+from core.analysis.harmony.chroma import SILENT_ENERGY, Chroma
 from core.analysis.harmony.labels import QUALITIES, HeardChord, harte_label, symbol_of
 from core.theory.keys import Key
 
@@ -32,7 +32,6 @@ _BASS_FIFTH, _BASS_OTHER = 0.5, 0.3  # of the root's weight: an inversion, or a 
 _STAYS = 0.95  # of the frames: a chord lasts 2 s
 _NO_CHORD_SCORE = 5.5  # what noise, drums and speech come to, at best
 _FAINT = 0.3  # of a note's strength: what is hardly there resembles no chord
-_SILENT_ENERGY = 1e-6  # −60 dBFS
 _SILENT_BONUS = 10.0
 
 
@@ -63,7 +62,7 @@ class ChordModel:
         scores = _TREBLE_WEIGHT * (_unit(treble**_COMPRESSION, _FAINT) @ self._treble.T)
         scores += _BASS_WEIGHT * (_unit(bass**_COMPRESSION, _FAINT) @ self._bass.T) + self._odds
         scores[:, 0] = _NO_CHORD_SCORE
-        scores[chroma.energy < _SILENT_ENERGY, 0] += _SILENT_BONUS
+        scores[chroma.energy < SILENT_ENERGY, 0] += _SILENT_BONUS
         return scores
 
     @property

@@ -22,6 +22,9 @@ BINS = 12 * BINS_PER_SEMITONE
 """Of an octave; bin 0 is C in A4 = 440 Hz, bin 1 a third of a semitone above."""
 
 ANALYSIS_RATE = 22050
+SILENT_ENERGY = 1e-9
+"""90 dB below full scale: a frame with less is silent. The rounding to 16 bits has less."""
+
 _BATCH_FRAMES = 32  # at most as many spectra at a time; always the same ones, wherever blocks end
 _LOUDEST = 16.0  # full scale is 1; what is beyond is no sample, and its square would not fit float32
 

@@ -10,15 +10,13 @@ from __future__ import annotations
 import cmath
 import math
 
-from core.analysis.harmony.chroma import Chroma
+from core.analysis.harmony.chroma import SILENT_ENERGY, Chroma
 from core.analysis.result import Tuning
-
-_SILENT_ENERGY = 1e-8  # −80 dBFS
 
 
 def estimate_tuning(chroma: Chroma) -> Tuning:
     """The tuning of all frames together; 440 Hz with confidence 0 where nothing sounds."""
-    sounding = chroma.energy > _SILENT_ENERGY
+    sounding = chroma.energy > SILENT_ENERGY
     mean = complex(chroma.tuning[sounding].mean()) if sounding.any() else 0j
     if not abs(mean) > 0:
         return Tuning(reference_hz=440.0, offset_cents=0.0, confidence=0.0)
