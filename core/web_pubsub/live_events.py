@@ -38,7 +38,7 @@ class LiveEvents:
 
         Several answers go over the channel, in their order. A single one goes back with the event's own response,
         which saves a request to the service for nearly every piece of audio. Raises ``EventNotVerified`` for an event
-        that is not the service's, ``ChannelUnavailable``, and ``StorageUnavailable`` if the client's state cannot be had.
+        that is not the service's, ``ChannelUnavailable``, and ``StorageUnavailable`` while the client's state is away.
         """
         self.check.verify(event)
         if event.hub.lower() != self.channel.hub.lower():

@@ -138,6 +138,8 @@ async def _on_stemworks_error(request: Request, error: Exception) -> JSONRespons
     headers = {"Retry-After": str(_RETRY_AFTER_SECONDS)} if error.retryable else {}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
+    if status == 426:
+        headers |= {"Upgrade": "websocket", "Connection": "Upgrade"}
     if status >= 500:
         log.error("%s %s: %s", request.method, request.url.path, error)
     members = {"errors": [_field(e) for e in error.errors]} if isinstance(error, errors.InvalidRequest) else {}
