@@ -82,6 +82,8 @@ def test_reads_a_symbol(symbol: str, root: int, intervals: tuple[int, ...], bass
         "C6/9/",
         "Cmajmaj7",
         "C7alt",
+        "C2",
+        "C4",
         "N.C.",
         "C\n",
     ],
