@@ -23,9 +23,9 @@ _SPAN_BEATS = 4
 """Over which the slowest and the fastest tempo are taken."""
 _AUDIBLE = 0.5
 """Of the beats' root mean square: weaker beats before the first and after the last that is not are no beats."""
-_NOISE_CLARITY, _SURE_CLARITY = 0.06, 0.25
-"""Tempo clarities of no confidence and of full confidence: noise comes to 0.05, a syllable's irregular beat to 0.10,
-bands and guitars to 0.18 and more."""
+_NOISE_CLARITY, _CHANCE, _SURE = 0.06, 0.36, 0.2
+"""The clarity of a tempo in noise: 0.05 at most in 30 s, and in a few seconds more by chance, as the root of the time;
+and how much more gives full confidence: bands and guitars have it, irregular syllables come to 0.06 more."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,10 @@ def _beats(salient: Curve, frame_rate: float, chroma: Chroma | None) -> tuple[Fr
     none = np.zeros(0, np.intp), 0.0
     if not salient.any():
         return none
-    novel = levelled(salient.sum(axis=1), frame_rate)
+    # the root, so that one heavy beat in a bar does not outweigh the others
+    novel = levelled(np.sqrt(salient.sum(axis=1)), frame_rate)
     curve = tempo_curve(novel, frame_rate)
-    confidence = min((curve.clarity - _NOISE_CLARITY) / (_SURE_CLARITY - _NOISE_CLARITY), 1.0)
+    confidence = _confidence(curve.clarity, len(novel) / frame_rate)
     periods = curve.periods(len(novel), frame_rate)
     beats = follow(novel, periods)
     if confidence <= 0 or len(beats) < LEAST_BEATS:
@@ -86,6 +87,11 @@ def _beats(salient: Curve, frame_rate: float, chroma: Chroma | None) -> tuple[Fr
     if level != 1:
         beats = follow(novel, periods / level)
     return _audible(beats, novel, frame_rate), confidence
+
+
+def _confidence(clarity: float, seconds: float) -> float:
+    noise = max(_NOISE_CLARITY, _CHANCE / np.sqrt(seconds))
+    return float(min(max((clarity - noise) / _SURE, 0.0), 1.0))
 
 
 def _audible(beats: Frames, novel: Curve, frame_rate: float) -> Frames:
