@@ -32,6 +32,7 @@ TabFormat = Literal["ascii", "alphatex", "musicxml", "midi", "svg"]
 
 _KEY_DESCRIPTION = "What numbers and numerals are read in, such as C or F#m"
 
+
 def _key_name(text: str) -> str:
     parse_key(text)
     return text

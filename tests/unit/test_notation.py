@@ -52,7 +52,7 @@ def symbols(entries: str, key: str | None = None) -> str:
         ("16/9 5sus 57sus4 57b9 57b5 2-7b5 6mmaj7", "C", "C6/9 Gsus G7sus4 G7b9 G7b5 Dm7b5 Ammaj7"),
         ("I6/9 I6/9/3 V7#9/V iv6/9", "C", "C6/9 C6/9/E D7#9 Fm6/9"),
         ("imaj7 iadd9 ii7b5 ii7(b5) iimin7 v7sus4 viidim7", "C minor", "Cmmaj7 Cmadd9 Dm7b5 Dm7b5 Dm7 G7sus4 Bdim7"),
-        ("ii11 V13sus4 V7#5 Imaj13", "F", "Gm11 C13sus4 C7#5 Fmaj13"),
+        ("ii11 V13sus4 V7#5 Imaj13 vimi7 VImi7", "F", "Gm11 C13sus4 C7#5 Fmaj13 Dm7 Dmi7"),
     ],
 )
 def test_reads_symbols_numbers_and_numerals(entries: str, key: str | None, expected: str) -> None:
