@@ -5,6 +5,9 @@ chord recognition of musical sound*), and the more of the bass is on the chord's
 *Simultaneous estimation of chords and musical context from audio*, IEEE TASLP 18/6). That one chord lasts matters more
 than which chord follows (Cho and Bello 2014, *On the relative importance of individual components of chord recognition
 systems*, IEEE/ACM TASLP 22/2): every change is as likely as any other.
+
+The weights were set by hand, where mixes of random additive timbres and played guitars agree; around them the results
+hardly move.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ _QUALITY_ODDS = {
     "maj": 0.4, "min": 0.25, "7": 0.1, "maj7": 0.08, "min7": 0.07, "sus4": 0.03, "sus2": 0.02, "dim": 0.02, "aug": 0.01,
     "maj6": 0.02, "min6": 0.01, "hdim7": 0.01, "dim7": 0.01,
 }  # fmt: skip
-"""Set by hand, in the order in which songs have them; at their weight they only decide between equals."""
+"""In the order in which songs have them; at their weight they only decide between equals."""
 _COMPRESSION = 0.7  # between what is loud and that it is there at all
 _THIRD_PARTIAL, _FIFTH_PARTIAL = 0.2, 0.05  # what of them is still taken for a fifth and a third
 _BASS_FIFTH, _BASS_OTHER = 0.5, 0.3  # of the root's weight: an inversion, or a line under way

@@ -28,7 +28,7 @@ _STAYS = 0.95  # a chord lasts 2 s
 _STAYS_ON_BEAT, _STAYS_OFF_BEAT = 0.75, 0.9998
 _GAP = 1.8  # beats further from each other, in medians, leave a gap where none were found
 _EARLY_SECONDS = 0.02  # a new chord, louder than the end of the old one, is heard a little before a window's centre
-_INDEPENDENT = 0.25  # windows overlap: of four frames, three say nothing new
+_INDEPENDENT = 0.5  # neighbouring windows overlap by three quarters: every other frame says little new
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ SILENT_ENERGY = 1e-9
 """90 dB below full scale: a frame with less is silent. The rounding to 16 bits has less."""
 
 _BATCH_FRAMES = 32  # at most as many spectra at a time; always the same ones, wherever blocks end
-_LOUDEST = 16.0  # full scale is 1; what is beyond is no sample, and its square would not fit float32
+_LOUDEST = 16.0  # full scale is 1; what is far beyond is no sample, and its square might not fit float32
 
 Frames = NDArray[np.float32]
 
@@ -36,7 +36,7 @@ class Chroma:
     """How strongly each pitch class sounds, in frames; a silent frame is all zeros.
 
     Attributes:
-        treble: ``[N, 36]``, of the notes from about G2 up, thirds of a semitone; at least 0, and 2 to 3 for a note
+        treble: ``[N, 36]``, of the notes from about F#2 up, thirds of a semitone; at least 0, and 2 to 3 for a note
             that stands alone, however loud.
         bass: ``[N, 36]``, of the notes up to about G3: some are in both.
         energy: ``[N]``, the mean square of the samples around each frame's centre.

@@ -23,16 +23,16 @@ BINS_PER_SEMITONE = 3
 
 _LOWEST_MIDI, _HIGHEST_MIDI = 24, 108  # C1, 33 Hz, to B7: the spectrum that is looked at
 _HIGHEST_NOTE = 96  # a note above C7 has too few partials within reach
-_WINDOW_SECONDS = 0.3715
+_WINDOW_SECONDS = 0.37  # rounded to a power of two
 _PARTIALS = 20
 _PARTIAL_DECAY = 0.7  # Mauch and Dixon's choice
-_UPDATES = 30
+_UPDATES = 30  # twice as many change nothing that counts
 _FLOOR = 0.1  # of the frame's strongest bin, −20 dB: the whitening raises nothing from below
 _SILENCE = 1e-6  # −120 dBFS
 _TUNING_HZ = (100.0, 2000.0)  # below, a semitone is too few bins; above, a stiff string's partials are sharp
 _WEAKEST_PARTIAL = 0.03  # of the strongest, −30 dB
 _BASS_MIDI = (48.0, 60.0)  # all bass below C3, none from C4 on
-_TREBLE_MIDI = (36.0, 48.0)
+_TREBLE_MIDI = (36.0, 48.0)  # no treble up to C2, all from C3 on: guitars and pianos reach down into the bass
 
 Matrix = NDArray[np.float32]
 
