@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 
+from core.accompaniment.planner import AccompanimentPlanner
+from core.accompaniment.service import Accompaniments
+from core.accompaniment.worker import AccompanimentWorker
 from core.analysis.planner import AnalysisPlanner
 from core.analysis.service import Analyses
 from core.analysis.worker import AnalysisWorker
@@ -85,6 +88,7 @@ class Services:
     sounds: Sounds
     effects: EffectsService
     analyses: Analyses
+    accompaniments: Accompaniments
     assistant: Assistant
     channel: Channel
     live_events: LiveEvents
@@ -157,6 +161,7 @@ def build(
         sounds=sounds,
         effects=effects,
         analyses=Analyses(AnalysisPlanner(planner), sources, jobs),
+        accompaniments=Accompaniments(AccompanimentPlanner(planner, draw_seed), sources, jobs),
         assistant=assistant_of(settings),
         channel=channel,
         live_events=_live_events(settings, channel, live_sessions),
@@ -207,6 +212,7 @@ def _workers(
         JobKind.SOUND: sounds,
         JobKind.SOUND_BATCH: sounds,
         JobKind.EFFECTS: EffectsWorker(storage.blobs, settings.longest_source_seconds),
+        JobKind.ACCOMPANIMENT: AccompanimentWorker(engines, storage.blobs),
         JobKind.ANALYSIS: AnalysisWorker(storage.blobs, settings.longest_source_seconds),
     }
 

@@ -26,6 +26,7 @@ StemworksError
 │       ├── MislabeledAudio      holds another format than its name says
 │       ├── UnsupportedAudio     a format, rate or number of channels that is not taken
 │       ├── EmptyAudio
+│       ├── NoBeatFound          there is nothing in it to play to
 │       ├── AudioTooLong
 │       └── DamagedAudio         truncated, or does not decode
 ├── StorageError
@@ -280,6 +281,13 @@ class EmptyAudio(AudioError):
 
     type = "empty-audio"
     next_step = "Send a file that holds at least one sample."
+
+
+class NoBeatFound(AudioError):
+    """Nothing in it can be played to."""
+
+    type = "no-beat-found"
+    next_step = "Send music with a steady beat, or send chords with tempo_bpm instead."
 
 
 class AudioTooLong(AudioError):

@@ -20,7 +20,7 @@ from core.analysis.listening import Voice
 from core.analysis.result import Analysis
 from core.audio.levels import rounded
 from core.audio.waveform import gain_to_db
-from core.errors import AudioTooLong, UnsupportedAudio
+from core.errors import AudioTooLong, NoBeatFound
 from core.generation.inputs import Input
 from core.generation.receipt import Maker
 from core.jobs.model import Job, Output
@@ -70,12 +70,12 @@ class Attempt:
         assert self._source is not None  # one of the two there is
         analysis = self._analyse([self._source.voice()], self._heard)
         if analysis.loudness.true_peak_dbtp is None:
-            raise UnsupportedAudio("it is silent: there is nothing to play to")
+            raise NoBeatFound("it is silent: there is nothing to play to")
         sheet = sheet_from_analysis(analysis)
         if analysis.loudness.integrated_lufs is None:
-            raise UnsupportedAudio("it is as good as silent: all of it lies under -70 LUFS")
+            raise NoBeatFound("it is as good as silent: all of it lies under -70 LUFS")
         if not sheet.chords and "drums" not in self._options.target_stems:
-            raise UnsupportedAudio("no chord was heard in it, so there is nothing to play but drums: ask for them")
+            raise NoBeatFound("no chord was heard in it, so there is nothing to play but drums: ask for them")
         self._check_length(sheet)
         both_sides_db = _BOTH_SIDES_DB if analysis.channels == 1 else 0.0
         return sheet, analysis.loudness.integrated_lufs + both_sides_db + self._options.balance_db

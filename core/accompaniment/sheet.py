@@ -93,7 +93,7 @@ def sheet_from_chords(asked: ChordsAsked) -> Sheet:
 
 
 def sheet_from_analysis(analysis: Analysis) -> Sheet:
-    """The sheet of what was heard in a file. Raises ``UnsupportedAudio`` if it has no beat.
+    """The sheet of what was heard in a file. Raises ``NoBeatFound`` if it has no beat.
 
     Up to a bar before the first beat is played as well, and two beats after the last; beyond that there is silence.
     """

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from core.accompaniment.beat_map import BeatMap
 from core.analysis.result import NO_CHORD, Analysis, Beat, ChordSpan
-from core.errors import UnsupportedAudio
+from core.errors import NoBeatFound
 from core.ports import Timeline
+from core.theory.beat_map import BeatMap
 from core.theory.chords import ChordError, parse_chord
 
 FEWEST_BEATS = 4
@@ -48,11 +48,11 @@ def timeline_of(analysis: Analysis) -> Timeline:
     between chords, go under in the chord before them.
 
     Raises:
-        UnsupportedAudio: no beat was found in the file: silence, noise, or music without a pulse.
+        NoBeatFound: no beat was found in the file: silence, noise, or music without a pulse.
     """
     heard = _ascending(analysis.beats)
     if analysis.tempo.bpm is None or len(heard) < FEWEST_BEATS or analysis.tempo.confidence < LEAST_CONFIDENCE:
-        raise UnsupportedAudio(
+        raise NoBeatFound(
             f"no steady beat was heard in its {analysis.duration_seconds:.1f} seconds, so nothing can be played to it"
         )
     heard = _ascending(_steadied(_without_gaps(heard)))

@@ -15,6 +15,7 @@ from core import __version__
 from core.bootstrap import Services
 from core.settings import Settings
 from functions.http import (
+    accompaniments,
     analyses,
     effects,
     errors,
@@ -49,10 +50,12 @@ Every error is an RFC 9457 problem with a stable `type`, a `detail`, a `next_ste
 
 
 _ROUTERS = (
-    generations, separations, sounds, effects, analyses, theory, tabs, live, web_pubsub, uploads, jobs,
+    generations, separations, sounds, effects, analyses, accompaniments, theory, tabs, live, web_pubsub, uploads, jobs,
     dead_letters_routes, webhooks, system, metrics, seed_generation, seed_separation, seed_instructions,
 )  # fmt: skip
-_TAKE_FILES = frozenset({"/v1/generations", "/v1/separations", "/v1/effects", "/v1/analyses", "/api/jobs"})
+_TAKE_FILES = frozenset(
+    {"/v1/generations", "/v1/separations", "/v1/effects", "/v1/analyses", "/v1/accompaniments", "/api/jobs"}
+)
 
 
 def create_app(services: Callable[[], Services]) -> FastAPI:

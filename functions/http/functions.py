@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from functions.http.asgi import AsgiResponse, Request, Response
 
 ROUTES = {
+    "accompaniments_api": "v1/accompaniments",
     "analyses_api": "v1/analyses",
     "dead_letters_api": "v1/dead-letters/{*rest}",
     "docs": "docs/{*rest}",

@@ -346,7 +346,7 @@ def test_silence_and_what_has_no_beat_end_the_job_with_what_is_wrong(services: S
     silent = work(services, send(services, encoded(np.zeros((2, SAMPLE_RATE), np.float32))))
     assert silent.status is JobStatus.FAILED
     assert silent.error is not None
-    assert (silent.error.type, silent.attempt) == ("unsupported-audio", 1)
+    assert (silent.error.type, silent.attempt) == ("no-beat-found", 1)
     assert "silent" in silent.error.detail
 
 
@@ -360,7 +360,7 @@ def test_noise_has_no_beat(services: Services, music: Music, seconds: float) -> 
     runner.run(answer.json()["job_id"])
     job = services.jobs.get(answer.json()["job_id"])
     assert job.error is not None
-    assert job.error.type == "unsupported-audio"
+    assert job.error.type == "no-beat-found"
     assert "no steady beat was heard" in job.error.detail
 
 

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.accompaniment.beat_map import BeatMap
+from core.theory.beat_map import BeatMap
 from core.accompaniment.request import AccompanimentRequest
 from core.accompaniment.sheet import Sheet, chords_asked, sheet_from_analysis, sheet_from_chords
 from core.accompaniment.timeline import timeline_of
 from core.accompaniment.window import Window
 from core.analysis.result import Analysis, Beat, ChordSpan, KeyFound, LoudnessFound, Tempo, Tuning
-from core.errors import InvalidRequest, UnsupportedAudio
+from core.errors import InvalidRequest, NoBeatFound
 
 Span = tuple[float, float, str] | tuple[float, float, str, float]
 
@@ -182,7 +182,7 @@ def test_three_beats_a_bar_stay_three() -> None:
     ],
 )
 def test_without_a_beat_nothing_can_be_played_along(heard: Analysis) -> None:
-    with pytest.raises(UnsupportedAudio, match=r"no steady beat was heard in its 60\.0 seconds"):
+    with pytest.raises(NoBeatFound, match=r"no steady beat was heard in its 60\.0 seconds"):
         timeline_of(heard)
 
 

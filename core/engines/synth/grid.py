@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from core.accompaniment.beat_map import BeatMap
 from core.engines.synth.oscillators import SAMPLE_RATE
 from core.engines.synth.patterns import BEATS_PER_BAR
 from core.ports import StemRequest, Timeline
+from core.theory.beat_map import BeatMap
 from core.theory.chords import Chord, parse_chord
 
 DEFAULT_CHORDS = ("C", "G", "Am", "F")
