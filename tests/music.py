@@ -90,7 +90,7 @@ def guitar(
         shape = shapes[bar % len(shapes)]
         held = following - time + 0.02
         for order, (string, open_pitch, fret) in enumerate(_held(shape.frets, neck.open_pitches)):
-            note = _note(string, open_pitch, fret, max(round(held, 3), 0.1), seed)
+            note = string_note(string, open_pitch, fret, max(round(held, 3), 0.1), seed)
             start = round((time + 0.008 * order) * SAMPLE_RATE)
             part = note[:, : mix.shape[1] - start]
             mix[:, start : start + part.shape[1]] += part
@@ -115,7 +115,7 @@ def _held(frets: Sequence[int | None], open_pitches: Sequence[int]) -> list[tupl
 
 
 @cache
-def _note(string: int, open_pitch: int, fret: int, seconds: float, seed: int) -> Samples:
+def string_note(string: int, open_pitch: int, fret: int, seconds: float, seed: int) -> Samples:
     request = NoteRequest(
         instrument="acoustic_guitar", string=string, fret=fret, open_pitch=open_pitch, velocity=0.7,
         techniques=("pluck",), articulation=Articulation(), duration_seconds=seconds, style="", seed=seed,

@@ -14,8 +14,6 @@ from core.analysis.result import Analysis, Beat, LoudnessFound, Tempo
 from core.analysis.rhythm.tracking import Rhythm, track_rhythm
 from core.analysis.sections import find_sections
 
-_DIGITS = 4  # of times: a tenth of a millisecond
-
 
 def analyse(voices: Sequence[Voice], report: Callable[[float], None]) -> Analysis:
     """Hear ``voices`` at the same time; ``report`` as for ``listen``. Raises what decoding raises."""
@@ -46,10 +44,10 @@ def conclude(heard: Heard) -> Analysis:
 
 def _tempo(rhythm: Rhythm) -> Tempo:
     return Tempo(
-        bpm=_rounded(rhythm.tempo_bpm),
-        confidence=round(float(rhythm.confidence), 3),
-        slowest_bpm=_rounded(rhythm.slowest_bpm),
-        fastest_bpm=_rounded(rhythm.fastest_bpm),
+        bpm=rhythm.tempo_bpm,
+        confidence=rhythm.confidence,
+        slowest_bpm=rhythm.slowest_bpm,
+        fastest_bpm=rhythm.fastest_bpm,
         beats_per_bar=rhythm.beats_per_bar,
     )
 
@@ -57,7 +55,7 @@ def _tempo(rhythm: Rhythm) -> Tempo:
 def _beats(rhythm: Rhythm, duration_seconds: float) -> tuple[Beat, ...]:
     times = np.clip(rhythm.beats, 0, duration_seconds)
     return tuple(
-        Beat(time_seconds=round(float(time), _DIGITS), position=int(position))
+        Beat(time_seconds=float(time), position=int(position))
         for time, position in zip(times, rhythm.positions, strict=True)
     )
 
@@ -65,11 +63,7 @@ def _beats(rhythm: Rhythm, duration_seconds: float) -> tuple[Beat, ...]:
 def _loudness(heard: Heard) -> LoudnessFound:
     loudness = heard.loudness
     return LoudnessFound(
-        integrated_lufs=_rounded(loudness.integrated_lufs),
-        range_lu=_rounded(loudness.range_lu),
-        true_peak_dbtp=_rounded(loudness.true_peak_dbtp),
+        integrated_lufs=loudness.integrated_lufs,
+        range_lu=loudness.range_lu,
+        true_peak_dbtp=loudness.true_peak_dbtp,
     )
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(float(value), 2)

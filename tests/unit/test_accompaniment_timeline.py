@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.theory.beat_map import BeatMap
 from core.accompaniment.request import AccompanimentRequest
 from core.accompaniment.sheet import Sheet, chords_asked, sheet_from_analysis, sheet_from_chords
 from core.accompaniment.timeline import timeline_of
 from core.accompaniment.window import Window
 from core.analysis.result import Analysis, Beat, ChordSpan, KeyFound, LoudnessFound, Tempo, Tuning
 from core.errors import InvalidRequest, NoBeatFound
+from core.theory.beat_map import BeatMap
 
 Span = tuple[float, float, str] | tuple[float, float, str, float]
 

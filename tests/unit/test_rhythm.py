@@ -15,7 +15,7 @@ from core.analysis.harmony.chroma import ChromaListener
 from core.analysis.rhythm.onsets import ANALYSIS_RATE, HOP, OnsetListener, Onsets
 from core.analysis.rhythm.tracking import Rhythm, track_rhythm
 from core.engines.synth.voices import Colour, voice_for
-from tests.music import SAMPLE_RATE, Music, _note, band, guitar
+from tests.music import SAMPLE_RATE, Music, band, guitar, string_note
 
 Mono = NDArray[np.float32]
 
@@ -66,7 +66,7 @@ def piano(pitch: int) -> Mono:
 
 
 def plucked(fret: int) -> Mono:
-    return np.asarray(_note(3, 55, fret, 1.0, 1).mean(axis=0), np.float32)
+    return np.asarray(string_note(3, 55, fret, 1.0, 1).mean(axis=0), np.float32)
 
 
 def played(hits: Sequence[tuple[float, Mono]], seconds: float) -> Mono:
