@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from bench.spectral import LOOP_SECONDS, LoopedMixture
@@ -21,7 +23,7 @@ def band() -> LoopedMixture:
 
 
 class LoopedBlobs:
-    """Storage that holds one WAV file, a band that goes round and round, and forgets what is written."""
+    """Storage that holds one WAV file, a band that goes round and round; what is written lies on disk."""
 
     def __init__(self, duration_seconds: float) -> None:
         self._loop = b"".join(wav_samples(block, "pcm16") for block in band().blocks())
@@ -34,6 +36,8 @@ class LoopedBlobs:
             filename="song.wav",
             size_bytes=wav_size_bytes(self._frames, 2),
         )
+        self._folder = tempfile.TemporaryDirectory()
+        self._committed: dict[str, list[str]] = {}
 
     def read_range(self, container: str, name: str, offset: int, size_bytes: int, etag: str) -> bytes:
         end = min(offset + size_bytes, self.source.size_bytes)
@@ -47,13 +51,19 @@ class LoopedBlobs:
         return f"https://test/{container}/{name}"
 
     def stage(self, container: str, name: str, block_id: str, content: bytes) -> None:
-        return None
+        self._block(name, block_id).write_bytes(content)
 
     def write(self, container: str, name: str, chunks: Callable[[], Iterator[bytes]], **facts: Any) -> None:
         return None
 
     def commit(self, container: str, name: str, block_ids: list[str], **facts: Any) -> None:
-        return None
+        self._committed[name] = block_ids
+
+    def read(self, container: str, name: str) -> Iterator[bytes]:
+        return (self._block(name, block_id).read_bytes() for block_id in self._committed[name])
+
+    def _block(self, name: str, block_id: str) -> Path:
+        return Path(self._folder.name) / f"{name.replace('/', '-')}-{block_id}"
 
 
 class Listener:
