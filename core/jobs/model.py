@@ -63,7 +63,7 @@ class JobStatus(StrEnum):
 class Model(BaseModel):
     """A value: frozen, strict about its fields when made, tolerant of newer ones when read."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)  # built when first used
 
     def evolve(self, **changes: Any) -> Self:
         """A copy with ``changes``; the values are trusted."""
