@@ -9,19 +9,15 @@ from typing import TYPE_CHECKING
 
 from core.accompaniment.mixing import Blocks, Levels, side_by_side
 from core.accompaniment.takes import CHANNELS, Take
+from core.analysis.material import MIX
 from core.audio.formats import OutputFormat
 from core.audio.waveform import scale
-from core.files.background import WriteBehind
-from core.files.output import OutputFile
+from core.files.output import OutputFile, OutputFiles
 from core.jobs.model import Job, Output
 from core.ports import Blobs
 
 if TYPE_CHECKING:
     from core.ports import Block
-
-MIX = "mix"
-_UPLOADS_BEHIND = 4
-_UPLOAD_THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -43,28 +39,18 @@ class Delivery:
         ``report`` is told which share is done, 0 to 1, and ``confirm`` runs before any file is seen; both may raise to
         stop.
         """
-        with WriteBehind(_UPLOADS_BEHIND, _UPLOAD_THREADS) as uploads:
-            stems = [self._file(take.stem_type, uploads) for take in takes]
-            whole = [self._file(MIX, uploads)] if mix else []
-            try:
-                with closing(self._levelled(takes, levels, source, report)) as stretches:
-                    for blocks in stretches:
-                        _write(stems, whole, blocks)
-                for file in (*stems, *whole):
-                    file.close()
-                uploads.wait()
-                confirm()
-            except BaseException:
-                for file in (*stems, *whole):
-                    file.abandon()
-                raise
-            return [file.commit() for file in (*stems, *whole)]
+        with OutputFiles(self.blobs, self.job) as files:
+            stems = [self._file(take.stem_type, files) for take in takes]
+            whole = [self._file(MIX, files)] if mix else []
+            with closing(self._levelled(takes, levels, source, report)) as stretches:
+                for blocks in stretches:
+                    _write(stems, whole, blocks)
+            files.finish()
+            confirm()
+            return files.commit()
 
-    def _file(self, name: str, uploads: WriteBehind) -> OutputFile:
-        return OutputFile(
-            self.blobs, self.job, name, self.format, sample_rate=self.sample_rate, channels=CHANNELS,
-            frames=self.frames, stage=uploads.submit,
-        )  # fmt: skip
+    def _file(self, name: str, files: OutputFiles) -> OutputFile:
+        return files.open(name, self.format, sample_rate=self.sample_rate, channels=CHANNELS, frames=self.frames)
 
     def _levelled(
         self, takes: Sequence[Take], levels: Levels, source: Blocks | None, report: Callable[[float], None]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.accompaniment.takes import CHANNELS
+from core.audio.blocks import even
 from core.audio.levels import CEILING_DBTP
 from core.audio.loudness import Loudness, LoudnessMeter
 from core.audio.truepeak import TruePeakMeter
@@ -43,7 +44,7 @@ class Levels:
 def side_by_side(streams: Sequence[Blocks]) -> Generator[list[Block], None, None]:
     """The same stretch of each stream, block by block; they must be of one length."""
     with ExitStack() as stack:
-        evened = [stack.enter_context(closing(_even(stack.enter_context(closing(stream()))))) for stream in streams]
+        evened = [even(stack.enter_context(closing(stream())), BLOCK_FRAMES) for stream in streams]
         for blocks in zip(*evened, strict=True):
             yield list(blocks)
 
@@ -103,20 +104,3 @@ def _true_peak_dbtp(streams: Sequence[Blocks], gains: Sequence[float], check: Ca
             check()
             meter.add(weighted(blocks, gains))
     return gain_to_db(meter.finish())
-
-
-def _even(blocks: Generator[Block, None, None]) -> Generator[Block, None, None]:
-    """Blocks of ``BLOCK_FRAMES`` but for the last."""
-    waiting: list[Block] = []
-    frames = 0
-    for block in blocks:
-        waiting.append(block)
-        frames += block.shape[1]
-        if frames >= BLOCK_FRAMES:
-            joined = np.concatenate(waiting, axis=1)
-            whole = frames - frames % BLOCK_FRAMES
-            for start in range(0, whole, BLOCK_FRAMES):
-                yield joined[:, start : start + BLOCK_FRAMES]
-            waiting, frames = [joined[:, whole:]], frames - whole
-    if frames:
-        yield np.concatenate(waiting, axis=1)

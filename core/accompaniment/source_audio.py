@@ -10,18 +10,14 @@ from typing import TYPE_CHECKING
 from core.accompaniment.takes import CHANNELS
 from core.analysis.listening import Voice
 from core.audio.conversion import with_channels
-from core.audio.decode import decode
 from core.audio.resample import cut
-from core.files.background import ReadAhead
-from core.files.reader import BlobReader
+from core.files.decoded import decoded_ahead
 from core.generation.inputs import MELODY, Input
 from core.generation.recordings import recordings
 from core.ports import Blobs, Recording
 
 if TYPE_CHECKING:
     from core.ports import Block
-
-_BLOCKS_AHEAD = 4  # of about a second each: enough to decode while others compute
 
 
 @dataclass(frozen=True)
@@ -33,22 +29,16 @@ class SourceAudio:
 
     def voice(self) -> Voice:
         """What analysis hears."""
-        return Voice(self._ahead, self.entry.audio.sample_rate, self.entry.audio.channels)
+        return Voice(self._decoded, self.entry.audio.sample_rate, self.entry.audio.channels)
 
     def stereo(self, frames: int) -> Generator[Block, None, None]:
         """Exactly ``frames`` of it, ``[2, T]``, at its own rate."""
-        with closing(self._ahead()) as decoded:
-            yield from cut((with_channels(block, CHANNELS) for block in decoded), 0, frames)
+        with closing(self._decoded()) as blocks:
+            yield from cut((with_channels(block, CHANNELS) for block in blocks), 0, frames)
 
     def melody(self, sample_rate: int, seconds: float, check: Callable[[], None]) -> Recording:
         """Its first ``seconds``, for an engine that follows a melody."""
         return recordings(self.blobs, {MELODY: self.entry}, sample_rate, seconds, lambda name: check())[MELODY]
 
-    def _ahead(self) -> Generator[Block, None, None]:
-        with ReadAhead(self._decoded, _BLOCKS_AHEAD) as blocks:
-            yield from blocks
-
     def _decoded(self) -> Generator[Block, None, None]:
-        file = BlobReader(self.blobs, self.entry.source)
-        with file, closing(decode(file, self.entry.longest_seconds, self.entry.source.filename)) as blocks:
-            yield from blocks
+        return decoded_ahead(self.blobs, self.entry.source, self.entry.longest_seconds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ import numpy as np
 from core.analysis.harmony.chroma import Chroma, ChromaListener
 from core.analysis.rhythm.onsets import OnsetListener, Onsets
 from core.analysis.spectrum import Spectrum, SpectrumListener
+from core.audio.blocks import even
 from core.audio.loudness import Loudness, LoudnessMeter
 from core.audio.resample import Resampler, resample
 
@@ -39,7 +40,7 @@ class Voice:
 
 @dataclass(frozen=True)
 class Heard:
-    """What the listeners made of it: features, some hundred bytes for each second."""
+    """What the listeners made of it: features, about 6 kB for each second."""
 
     frames: int
     sample_rate: int
@@ -58,8 +59,9 @@ class Heard:
 def listen(voices: Sequence[Voice], report: Callable[[float], None]) -> Heard:
     """Hear ``voices`` at the same time, as long as the longest of them.
 
-    Rate and channels are the first one's. ``report`` is told after each second how many there were; what it raises ends
-    the run. Memory does not depend on the length, but for the features. Raises what decoding raises.
+    The rate is the first one's, the channels are as many as any has. ``report`` is told after each second how many
+    there were; what it raises ends the run. Memory does not depend on the length, but for the features. Raises what
+    decoding raises.
     """
     rate, channels = voices[0].sample_rate, max(voice.channels for voice in voices)
     loudness = LoudnessMeter(rate, channels)
@@ -111,20 +113,8 @@ def _filled(part: Block | None, channels: int, frames: int) -> Block:
     return np.pad(part, ((0, 0), (0, frames - part.shape[1]))) if part.shape[1] < frames else part
 
 
-def _seconds(blocks: Iterator[Block], voice: Voice, sample_rate: int) -> Iterator[Block]:
+def _seconds(blocks: Iterable[Block], voice: Voice, sample_rate: int) -> Generator[Block, None, None]:
     """Blocks of exactly a second but for the last, at ``sample_rate``."""
     if voice.sample_rate != sample_rate:
         blocks = resample(blocks, voice.sample_rate, sample_rate, voice.channels)
-    waiting: list[Block] = []
-    frames = 0
-    for block in blocks:
-        waiting.append(block)
-        frames += block.shape[1]
-        if frames >= sample_rate:
-            joined = np.concatenate(waiting, axis=1)
-            whole = frames - frames % sample_rate
-            for start in range(0, whole, sample_rate):
-                yield joined[:, start : start + sample_rate]
-            waiting, frames = [joined[:, whole:]], frames - whole
-    if frames:
-        yield np.concatenate(waiting, axis=1)
+    return even(blocks, sample_rate)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 PERCUSSION = ("drums",)
 """Stems that have no part in the harmony."""
+MIX = "mix"
+"""A job's stems once more, with what they go with: none of its stems."""
 
 
 class Material(Model):

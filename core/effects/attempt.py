@@ -7,20 +7,18 @@ instead, which takes time, but no space.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from core.audio.decode import decode
 from core.audio.effects.chain import apply_effects
 from core.audio.formats import OUTPUT_FORMATS
 from core.audio.spool import Spool
 from core.audio.waveform import CEILING, gain_to_db, peak, scale
 from core.effects.request import EffectsOptions
-from core.files.background import ReadAhead, WriteBehind
-from core.files.output import OutputFile
-from core.files.reader import BlobReader
+from core.files.decoded import decoded_ahead
+from core.files.output import OutputFiles
 from core.files.source import Source
 from core.files.upload import UploadedAudio
 from core.jobs.model import Job, Output
@@ -35,9 +33,6 @@ MOST_KEPT_BYTES = 256 * 2**20
 
 _NAME = "processed"  # the file, without its extension
 _MEASURED = 0.6  # how far the job is then, of 1
-_BLOCKS_AHEAD = 4  # of about a second each: enough to decode while the effects compute
-_UPLOADS_BEHIND = 4
-_UPLOAD_THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -100,37 +95,28 @@ class Attempt:
                 yield scale(block, gain)
 
     def _write(self, blocks: Iterable[Block], frames: int) -> Output:
-        with WriteBehind(_UPLOADS_BEHIND, _UPLOAD_THREADS) as uploads:
-            file = OutputFile(
-                self._blobs, self._job, _NAME, self._options.format, sample_rate=self._audio.sample_rate,
-                channels=self._audio.channels, frames=frames, stage=uploads.submit,
-            )  # fmt: skip
-            try:
-                done = 0
-                for block in blocks:
-                    self._progress.report(_MEASURED + (1 - _MEASURED) * done / frames, "storing", self._done(done))
-                    file.write(block)
-                    done += block.shape[1]
-                file.close()
-                uploads.wait()
-                self._progress.confirm()
-            except BaseException:
-                file.abandon()
-                raise
-            return file.commit()
+        audio = self._audio
+        with OutputFiles(self._blobs, self._job) as files:
+            file = files.open(
+                _NAME, self._options.format, sample_rate=audio.sample_rate, channels=audio.channels, frames=frames
+            )
+            done = 0
+            for block in blocks:
+                self._progress.report(_MEASURED + (1 - _MEASURED) * done / frames, "storing", self._done(done))
+                file.write(block)
+                done += block.shape[1]
+            files.finish()
+            self._progress.confirm()
+            (output,) = files.commit()
+        return output
 
     def _done(self, frames: int) -> str:
         return f"{frames / self._audio.sample_rate:.0f} s done"
 
     def _processed(self) -> Generator[Block, None, None]:
         options, audio = self._options, self._audio
-        with ReadAhead(self._decoded, _BLOCKS_AHEAD) as decoded:
-            yield from apply_effects(options.effects, decoded, audio.sample_rate, audio.channels, options.tail_seconds)
-
-    def _decoded(self) -> Iterator[Block]:
-        file = BlobReader(self._blobs, self._source)
-        with file, closing(decode(file, self._longest_seconds, self._source.filename)) as blocks:
-            yield from blocks
+        with closing(decoded_ahead(self._blobs, self._source, self._longest_seconds)) as blocks:
+            yield from apply_effects(options.effects, blocks, audio.sample_rate, audio.channels, options.tail_seconds)
 
     def _result(self, measured: Measured, gain: float) -> dict[str, Any]:
         """``peak_dbfs`` is that of the samples before the gain; ``None`` for silence."""

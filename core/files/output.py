@@ -1,20 +1,25 @@
-"""A file that a job makes, on its way to storage, and what is measured on the way."""
+"""The files that a job makes, on their way to storage, and what is measured on the way."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, BinaryIO, cast
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from core.audio.encode import open_encoder
 from core.audio.formats import OUTPUT_FORMATS, OutputFormat
 from core.audio.levels import rounded
 from core.audio.loudness import LoudnessMeter
+from core.files.background import WriteBehind
 from core.files.writer import BlobWriter
 from core.jobs.model import AUDIO_FILES, Job, Output
 from core.ports import Blobs
 
 if TYPE_CHECKING:
     from core.ports import Block
+
+_UPLOADS_BEHIND = 4
+_UPLOAD_THREADS = 2
 
 
 class OutputFile:
@@ -67,3 +72,46 @@ class OutputFile:
             loudness_lufs=rounded(loudness.integrated_lufs),
             true_peak_dbtp=rounded(loudness.true_peak_dbtp),
         )
+
+
+class OutputFiles:
+    """The audio files of one attempt, written side by side; a context manager.
+
+    None of them is seen before ``commit``. A block that ends with an error leaves nothing behind.
+    """
+
+    def __init__(self, blobs: Blobs, job: Job) -> None:
+        self._blobs = blobs
+        self._job = job
+        self._uploads = WriteBehind(_UPLOADS_BEHIND, _UPLOAD_THREADS)
+        self._files: list[OutputFile] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if error is not None:
+            for file in self._files:
+                file.abandon()
+        self._uploads.__exit__(kind, error, tb)
+
+    def open(
+        self, stem_type: str, output_format: OutputFormat, *, sample_rate: int, channels: int, frames: int
+    ) -> OutputFile:
+        """One more file; as for ``OutputFile``."""
+        file = OutputFile(
+            self._blobs, self._job, stem_type, output_format, sample_rate=sample_rate, channels=channels,
+            frames=frames, stage=self._uploads.submit,
+        )  # fmt: skip
+        self._files.append(file)
+        return file
+
+    def finish(self) -> None:
+        """Finish every file, and wait until all of it has been uploaded."""
+        for file in self._files:
+            file.close()
+        self._uploads.wait()
+
+    def commit(self) -> list[Output]:
+        """Let all of them be seen, in the order in which they were opened; they must be finished."""
+        return [file.commit() for file in self._files]

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.audio.conversion import Conversion
-from core.audio.decode import decode
-from core.files.reader import BlobReader
+from core.files.decoded import decoded
 from core.generation.inputs import AUDIO_PROMPT, Input, errors_of
 from core.ports import Blobs, Recording
 
@@ -68,9 +67,8 @@ def last(blocks: Iterable[Block], frames: int) -> Block:
 def _blocks(blobs: Blobs, entry: Input, sample_rate: int, report: Callable[[], None]) -> Generator[Block, None, None]:
     channels = entry.audio.channels
     conversion = Conversion(entry.audio.sample_rate, channels, sample_rate, channels)
-    file = BlobReader(blobs, entry.source)
-    with file, closing(decode(file, entry.longest_seconds, entry.source.filename)) as decoded:
-        for block in decoded:
+    with closing(decoded(blobs, entry.source, entry.longest_seconds)) as blocks:
+        for block in blocks:
             report()
             yield conversion.add(block)
     yield conversion.finish()

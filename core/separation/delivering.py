@@ -15,8 +15,8 @@ import numpy as np
 from core.allocator import give_back_freed_memory
 from core.audio.peaks import PeaksMeter, samples_per_pixel_for
 from core.audio.waveform import CEILING
-from core.files.background import ReadAhead, WriteBehind
-from core.files.output import OutputFile
+from core.files.background import ReadAhead
+from core.files.output import OutputFiles
 from core.jobs.model import AUDIO_FILES, Job, Output
 from core.ports import Blobs
 from core.separation.parts import Part, Parts, Plan
@@ -29,8 +29,6 @@ NOTHING_DB = -200.0
 """Stands for no residual at all: float32, in which everything is computed, resolves about 150 dB."""
 
 _PARTS_AHEAD = 1
-_BLOCKS_BEHIND = 4
-_UPLOAD_THREADS = 2
 
 
 def common_gain(parts: list[Part], clips: bool) -> float:
@@ -74,17 +72,12 @@ class Delivery:
         others; either may raise to stop it.
         """
         give_back_freed_memory()  # the engine's
-        with WriteBehind(_BLOCKS_BEHIND, _UPLOAD_THREADS) as uploads:
-            stems = [_StemFile(self, name, uploads.submit) for name in self.plan.names]
-            try:
-                self._write(stems, finished, gain, report)
-                uploads.wait()
-                confirm()
-            except BaseException:
-                for stem in stems:
-                    stem.abandon()
-                raise
-            return [output for stem in stems for output in stem.outputs()]
+        with OutputFiles(self.blobs, self.job) as files:
+            stems = [_StemFile(self, name, files) for name in self.plan.names]
+            self._write(stems, finished, gain, report)
+            files.finish()
+            confirm()
+            return [output for stem, file in zip(stems, files.commit(), strict=True) for output in stem.outputs(file)]
 
     def _write(
         self, stems: list[_StemFile], finished: list[Part], gain: float, report: Callable[[float], None]
@@ -98,7 +91,6 @@ class Delivery:
                 list(encoders.map(_StemFile.write, stems, levelled))  # the codecs let go of the interpreter's lock
                 report((index + 1) / len(finished))
                 give_back_freed_memory()
-            list(encoders.map(_StemFile.close, stems))
 
     def _samples(self, finished: list[Part]) -> Iterator[StemBlock]:
         return (self.parts.read(part, self.plan) for part in finished)
@@ -107,14 +99,11 @@ class Delivery:
 class _StemFile:
     """One stem on its way to its file, and its waveform."""
 
-    def __init__(self, delivery: Delivery, stem_type: str, stage: Callable[[Callable[[], None]], None]) -> None:
+    def __init__(self, delivery: Delivery, stem_type: str, files: OutputFiles) -> None:
         measurements = delivery.plan.measurements
         rate, channels, frames = measurements.sample_rate, measurements.channels, measurements.frames
         self._delivery = delivery
-        self._file = OutputFile(
-            delivery.blobs, delivery.job, stem_type, delivery.output_format, sample_rate=rate, channels=channels,
-            frames=frames, stage=stage,
-        )  # fmt: skip
+        self._file = files.open(stem_type, delivery.output_format, sample_rate=rate, channels=channels, frames=frames)
         self._peaks = PeaksMeter(rate, channels, samples_per_pixel_for(frames)) if delivery.peaks else None
 
     def write(self, block: Block) -> None:
@@ -122,15 +111,8 @@ class _StemFile:
         if self._peaks:
             self._peaks.add(block)
 
-    def close(self) -> None:
-        self._file.close()
-
-    def abandon(self) -> None:
-        self._file.abandon()
-
-    def outputs(self) -> Iterator[Output]:
-        """Commit the file; the outputs that came of it."""
-        stem = self._file.commit()
+    def outputs(self, stem: Output) -> Iterator[Output]:
+        """What came of it, once its file is seen."""
         yield stem
         if self._peaks:
             yield self._peaks_output(stem, self._peaks.json())
