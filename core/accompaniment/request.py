@@ -22,7 +22,6 @@ DEFAULT_STEMS: tuple[StemType, ...] = ("drums", "bass", "piano")
 LONGEST_CHORDS_SECONDS = 3600
 """Of what is made from chords alone; to audio, it is as long as that."""
 
-_MOST_FAULTS = 50
 _PLACES = ("upload_id", "blob", "job_id", "file")
 _WITH_CHORDS = ("tempo_bpm", "beats_per_bar", "bars", "duration_seconds", "key")
 
@@ -96,10 +95,7 @@ class AccompanimentRequest(AccompanimentOptions):
         try:
             chords = parse_progression(self.chords or (), parse_key(self.key) if self.key else None)
         except ProgressionError as error:
-            faults = [FieldError(f"/chords/{index}", detail) for index, detail in error.faults[:_MOST_FAULTS]]
-            if len(error.faults) > _MOST_FAULTS:
-                faults.append(FieldError("/chords", f"and {len(error.faults) - _MOST_FAULTS} more do not fit"))
-            raise InvalidRequest(faults) from None
+            raise InvalidRequest([FieldError(*fault) for fault in error.below("/chords")]) from None
         return tuple(chord.symbol for chord in chords)
 
     def _audio_errors(self) -> Iterator[FieldError]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from core.analysis.material import Material
+from core.analysis.material import MIX, Material
 from core.analysis.planner import AnalysisPlanner
 from core.analysis.request import AnalysisOptions, AnalysisRequest
 from core.audio.formats import OUTPUT_FORMATS
@@ -62,11 +62,11 @@ class Analyses:
         return [Material.of(source, self.sources.look_at(source))]
 
     def _stems(self, job_id: str) -> list[Material]:
-        """Everything audible that the job made. Its stems add up to the whole."""
+        """Everything audible that the job made, so that it adds up to the whole: a mix would double its stems."""
         job = self.jobs.completed(job_id, "/job_id")
         stems = []
         for output in job.outputs:
-            if output.format in _AUDIO:
+            if output.format in _AUDIO and output.stem_type != MIX:
                 source = self.sources.output(job, output)
                 stems.append(Material.of(source, self.sources.look_at(source), output.stem_type))
         if not stems:

@@ -22,6 +22,7 @@ from core.jobs.model import AUDIO_FILES, Job, JobKind, JobStatus
 from core.jobs.progress import Progress
 from core.ports import Blobs, Engines
 from core.settings import Settings
+from core.theory.notation import MOST_FAULTS
 from functions.http.app import create_app
 from tests.music import Music, guitar
 from tests.songs import decoded, encoded, level_db
@@ -462,6 +463,12 @@ def test_what_does_not_fit_is_named(services: Services, fields: dict[str, Any], 
 def test_every_chord_that_is_none_is_named(services: Services) -> None:
     found = errors(call(services, json={"chords": ["C", "X", "G", "7#"], "tempo_bpm": 90}))
     assert [*found] == ["/chords/1", "/chords/3"]
+
+
+def test_of_very_many_faults_the_first_are_named_and_the_rest_counted(services: Services) -> None:
+    found = errors(call(services, json={"chords": ["X"] * 500, "tempo_bpm": 90}))
+    assert len(found) == MOST_FAULTS + 1
+    assert found["/chords"] == f"and {500 - MOST_FAULTS} more do not fit"
 
 
 def test_weights_that_forbid_it_are_refused_for_commercial_use(services: Services) -> None:

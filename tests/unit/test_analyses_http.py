@@ -18,6 +18,7 @@ import soundfile
 from core.analysis.result import Analysis
 from core.bootstrap import Services, build, memory_storage
 from core.jobs.model import AUDIO_FILES, UPLOADS, Job, JobStatus
+from core.jobs.progress import Progress
 from core.settings import Settings
 from functions.http.app import create_app
 from tests.music import SAMPLE_RATE, Samples, band
@@ -213,6 +214,35 @@ def test_the_stems_of_an_analysis_are_its_click_track_alone(services: Services) 
     analysed = send_file(services, band(seconds=4).samples)
     answer = call(services, "POST", "/v1/analyses", json={"job_id": analysed.job_id})
     assert [each["stem_type"] for each in answer.json()["request"]["material"]] == ["click"]
+
+
+def test_the_mix_of_an_accompaniment_is_none_of_its_stems(services: Services) -> None:
+    asked = {"chords": ["C", "G", "Am", "F"], "tempo_bpm": 120, "target_stems": ["drums", "bass"], "mix": True}
+    made = work(services, call(services, "POST", "/v1/accompaniments", json=asked).json()["job_id"])
+    assert "mix" in {output.stem_type for output in made.outputs}
+    answer = call(services, "POST", "/v1/analyses", json={"job_id": made.job_id})
+    assert [each["stem_type"] for each in answer.json()["request"]["material"]] == ["drums", "bass"]
+
+
+@pytest.mark.parametrize("stage", ["listening", "storing"])
+def test_an_analysis_that_is_canceled_leaves_no_file_behind(
+    services: Services, stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = encoded(band(seconds=6).samples, SAMPLE_RATE)
+    job_id = call(services, "POST", "/v1/analyses", files={"file": ("a.wav", content)}).json()["job_id"]
+    report = Progress.report
+
+    def canceled_at(progress: Progress, share: float, at: str, message: str) -> None:
+        if at == stage:
+            services.jobs.cancel(job_id)
+            progress.catch_up()
+        report(progress, share, at, message)
+
+    monkeypatch.setattr(Progress, "report", canceled_at)
+    services.runner.run(job_id)
+    job = services.jobs.get(job_id)
+    assert (job.status, job.outputs) == (JobStatus.CANCELED, ())
+    assert services.storage.blobs.list_all(AUDIO_FILES, job.folder) == []
 
 
 def test_the_http_app_can_be_imported_without_numpy() -> None:
