@@ -134,6 +134,7 @@ class Host:
             access_log=False,
             lifespan="off",
             ws_max_size=MAX_WEB_SOCKET_BYTES,
+            ws_per_message_deflate=False,  # a read of a few KiB could unpack into hundreds of messages
             ws_ping_interval=PING_SECONDS,
             ws_ping_timeout=PING_SECONDS,
             timeout_graceful_shutdown=max(1, int(min(self._grace_seconds, STREAM_GRACE_SECONDS))),

@@ -24,9 +24,10 @@ class OpenSockets:
             await application(scope, receive, socket.send)
         finally:
             self._open.discard(socket)
+            socket.has_ended.set()
 
     async def close_all(self) -> None:
-        """Tell every client that the host goes away; one that takes nothing any more is not waited for."""
+        """Tell every client that the host goes away, and let what served it end; nothing is waited for any longer."""
         closing = [asyncio.create_task(socket.close()) for socket in self._open]
         if closing:
             await asyncio.wait(closing, timeout=CLOSE_SECONDS)
@@ -36,6 +37,7 @@ class _Socket:
     """The sending side of one WebSocket."""
 
     def __init__(self, send: Send) -> None:
+        self.has_ended = asyncio.Event()
         self._send = send
         self._is_accepted = False
         self._is_closed = False
@@ -51,3 +53,4 @@ class _Socket:
         if self._is_accepted:
             with contextlib.suppress(OSError, RuntimeError):  # the client went at the same moment
                 await self.send({"type": "websocket.close", "code": GOING_AWAY, "reason": "the host stops"})
+        await self.has_ended.wait()

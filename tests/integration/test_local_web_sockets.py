@@ -47,6 +47,11 @@ def test_a_client_hears_that_the_host_goes_away_and_does_not_hold_it_up() -> Non
         assert closed.value.rcvd is not None and closed.value.rcvd.code == 1001
 
 
+def test_messages_are_not_packed_for_small_ones_could_unpack_into_all_of_the_memory(live_host: LiveHost) -> None:
+    with connect(live_host.ws_url + "/ws", compression="deflate") as socket:
+        assert socket.protocol.extensions == []
+
+
 def test_the_host_tells_the_app_of_its_own_web_pubsub_unless_one_is_set() -> None:
     service = "Endpoint=https://example.webpubsub.azure.com;AccessKey=abc;Version=1.0;"
     with LiveHost(WEB_PUBSUB_CONNECTION=service) as host:

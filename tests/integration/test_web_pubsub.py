@@ -340,6 +340,7 @@ def test_a_client_hears_when_the_host_stops() -> None:
     with LiveHost() as host, raw_client(host) as (socket, _):
         assert host.process.stop() == 0
         assert closed_with(socket) == 1001
+        assert "WARNING" not in host.process.log()  # the app was told of the client's end while it still listened
 
 
 def address(
