@@ -26,6 +26,7 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 MessageType = Literal["audio", "start", "stop", "reset", "ping", "pong", "watch"]
 _TYPES: tuple[MessageType, ...] = get_args(MessageType)
 
+_LONGEST_WATCH_BYTES = 1000  # most messages are audio, and need not be read twice
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 _WHITE_SPACE = str.maketrans("", "", " \t\r\n")
@@ -80,6 +81,16 @@ def read_message(message: str | bytes) -> Message:
     if isinstance(message, str):
         return _of_fields(_parsed(message))
     return _json_in_frame(message) or Message("audio", audio=message)
+
+
+def watched_job(message: str | bytes) -> str | None:
+    """The job that a message asks to watch; whatever else it is, somebody else says."""
+    if len(message) > _LONGEST_WATCH_BYTES:
+        return None
+    try:
+        return read_message(message).job_id
+    except StemworksError:
+        return None
 
 
 def refuse(pointer: str, detail: str) -> NoReturn:

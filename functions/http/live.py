@@ -24,7 +24,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from core.bootstrap import Services
 from core.errors import ChannelUnavailable, StemworksError, Unauthorized, UpgradeRequired
 from core.jobs.view import job_view
-from core.live.messages import Answer, error_answer, read_message, refuse
+from core.live.messages import Answer, error_answer, refuse, watched_job
 from core.settings import Settings
 from functions.http.dependencies import watch
 
@@ -36,7 +36,6 @@ MOST_CONNECTIONS = 32
 MOST_JOBS = 16
 """That a connection watches at a time."""
 _GOING_AWAY, _POLICY_VIOLATION, _TRY_AGAIN_LATER = 1001, 1008, 1013  # RFC 6455 §7.4.1, IANA's WebSocket registry
-_LONGEST_WATCH_BYTES = 1000
 _CLOSING_SECONDS = 5.0
 _THREADS = 4
 
@@ -203,12 +202,8 @@ def _new_connection() -> LiveConnection:
 
 def _answered(connection: LiveConnection, message: str | bytes) -> tuple[str | None, list[Answer]]:
     """The job that a message asks to watch, or else the answers to it."""
-    if len(message) <= _LONGEST_WATCH_BYTES:
-        with suppress(StemworksError):  # the connection says what is wrong
-            job_id = read_message(message).job_id
-            if job_id is not None:
-                return job_id, []
-    return None, connection.receive(message)
+    job_id = watched_job(message)
+    return (None, connection.receive(message)) if job_id is None else (job_id, [])
 
 
 def _refusal(websocket: WebSocket, settings: Settings) -> str | None:
