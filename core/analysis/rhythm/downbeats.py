@@ -9,13 +9,9 @@ of three and of four beats are laid over them in the best way.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from core.analysis.harmony.chroma import Chroma
 
 Curve = NDArray[np.float64]
 Positions = NDArray[np.intp]
@@ -33,8 +29,6 @@ _BREAK = 8.0
 """Standard deviations of the ratings that a bar cut short or drawn out must gain."""
 _HARMONY_WEIGHT = 3.0
 """Relative to a register's accents: chords change with the bar more often than basses are silent within it."""
-_HARMONY_BEATS = 2
-"""Before and after a beat, whose harmonies are compared."""
 
 
 def find_bars(accents: Curve, harmony: Curve | None = None) -> tuple[Positions, int | None]:
@@ -65,26 +59,6 @@ def repeated(cue: Curve, metre: int) -> float:
     """The share of the variance of a cue ``[beats]`` that positions in bars of so many beats explain, 0 to 1."""
     bars = _standard(cue)[: len(cue) // metre * metre].reshape(-1, metre)
     return float(np.mean(bars.mean(axis=0) ** 2)) if bars.size else 0.0
-
-
-def harmonic_changes(chroma: Chroma, beats: Curve) -> Curve:
-    """How different the harmonies after and before each beat (seconds) are, from 0 to 1.
-
-    The bass is left out: it walks within a chord.
-    """
-    notes = chroma.treble
-    total = np.concatenate([np.zeros((1, notes.shape[1])), np.cumsum(notes, axis=0, dtype=np.float64)])
-    margin = np.arange(1, _HARMONY_BEATS + 1) * float(np.median(np.diff(beats)))
-    edges = np.concatenate([beats[0] - margin[::-1], beats, beats[-1] + margin])
-    frames = np.round(edges * chroma.frame_rate).astype(int) - chroma.first_frame
-    frames = np.clip(frames, 0, len(notes))
-    here = np.arange(len(beats)) + _HARMONY_BEATS
-    before = total[frames[here]] - total[frames[here - _HARMONY_BEATS]]
-    after = total[frames[here + _HARMONY_BEATS]] - total[frames[here]]
-    lengths = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
-    alike = np.einsum("ij,ij->i", before, after) / np.maximum(lengths, 1e-12)
-    changes: Curve = np.where(lengths > 0, 1 - alike, 0)
-    return changes
 
 
 def _standard(values: Curve) -> Curve:

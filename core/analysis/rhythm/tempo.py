@@ -1,4 +1,4 @@
-"""How fast the music goes, second by second: the tempogram and the smoothest likely way through it.
+"""How fast the music may go, second by second: the tempogram and the likely ways through it.
 
 An autocorrelation tempogram (Grosche & Müller, "Extracting predominant local pulse information from music recordings",
 2011) whose periods are rated with their multiples (Percival & Tzanetakis, "Streamlined tempo estimation based on
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 Curve = NDArray[np.float64]
 
-TEMPI_BPM = 40 * 2 ** (np.arange(94) / 36)
+_STEPS_PER_OCTAVE = 36
+TEMPI_BPM = 40 * 2 ** (np.arange(94) / _STEPS_PER_OCTAVE)
 """What the search knows, in steps of 2 %, up to 240."""
 
 _WINDOW_SECONDS = 8.0
@@ -37,6 +38,10 @@ _SILENCE = 1e-3
 """Of the highest level: softer passages stay soft."""
 _QUIET = 0.01
 """Of the mean energy: a window with no more is hardly periodic, whatever little it holds."""
+_LEAST_KNOWN = 0.9
+"""Of the seconds, in which a rival must be among the tempi."""
+_LEAST_CLARITY = 0.25
+"""Of a rival, relative to the most periodic."""
 _BATCH = 128
 
 
@@ -51,6 +56,11 @@ class TempoCurve:
 
     bpm: Curve
     clarity: float
+
+    @property
+    def median_bpm(self) -> float:
+        """The tempo of most of it."""
+        return float(np.median(self.bpm))
 
     def periods(self, frames: int, frame_rate: float) -> Curve:
         """Frames from beat to beat, at each of so many frames."""
@@ -71,12 +81,41 @@ def levelled(salient: Curve, frame_rate: float) -> Curve:
     return even
 
 
-def tempo_curve(onsets: Curve, frame_rate: float) -> TempoCurve:
-    """The likeliest tempo of each second of levelled onsets ``[N]``, N at least 1."""
+def tempo_curves(onsets: Curve, frame_rate: float) -> list[TempoCurve]:
+    """The likeliest tempo of each second of levelled onsets ``[N]``, N at least 1, and after it those that rival it.
+
+    Rivals keep one ratio to the likeliest all the time: where such onsets are the most periodic, and an octave above
+    and below all of these.
+    """
     tempogram = np.concatenate(list(_tempograms(onsets, frame_rate)))
     path = _smoothest(_EVIDENCE * tempogram)
-    clarity = float(np.mean(tempogram[np.arange(len(path)), path]))
-    return TempoCurve(TEMPI_BPM[path], min(max(clarity, 0.0), 1.0))
+    clarities = _clarities_beside(tempogram, path)
+    least = _LEAST_CLARITY * max(clarities.values())
+    peaks = [step for step, clarity in clarities.items() if clarity >= max(least, _best_beside(clarities, step))]
+    octaves = [step + octave for step in (0, *peaks) for octave in (-_STEPS_PER_OCTAVE, _STEPS_PER_OCTAVE)]
+    steps = [0]
+    for step in (*peaks, *octaves):
+        if min(abs(step - other) for other in steps) > 1:
+            steps.append(step)
+    return [
+        TempoCurve(TEMPI_BPM[path] * 2 ** (step / _STEPS_PER_OCTAVE), min(max(clarities.get(step, 0.0), 0.0), 1.0))
+        for step in steps
+    ]
+
+
+def _clarities_beside(tempogram: Curve, path: NDArray[np.intp]) -> dict[int, float]:
+    """How periodic the onsets are along paths so many steps above or below, where the tempogram knows them."""
+    tempi = len(TEMPI_BPM)
+    clarities = {}
+    for step in range(-tempi + 1, tempi):
+        known = np.flatnonzero((path + step >= 0) & (path + step < tempi))
+        if known.size >= _LEAST_KNOWN * len(path):
+            clarities[step] = float(tempogram[known, path[known] + step].mean())
+    return clarities
+
+
+def _best_beside(clarities: dict[int, float], step: int) -> float:
+    return max(clarities.get(step - 1, 0.0), clarities.get(step + 1, 0.0))
 
 
 def _tempograms(onsets: Curve, frame_rate: float) -> Iterator[Curve]:

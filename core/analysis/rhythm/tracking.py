@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from core.analysis.rhythm.beats import Curve, Frames, follow, placed, strength_at
-from core.analysis.rhythm.downbeats import find_bars, harmonic_changes
-from core.analysis.rhythm.level import tapped_level
+from core.analysis.rhythm.beats import Curve, Frames, placed, strength_at
+from core.analysis.rhythm.downbeats import find_bars
+from core.analysis.rhythm.harmonic_rhythm import harmonic_changes
 from core.analysis.rhythm.onsets import Onsets
-from core.analysis.rhythm.tempo import levelled, salience, tempo_curve
+from core.analysis.rhythm.pulses import tapped_pulse
+from core.analysis.rhythm.tempo import levelled, salience, tempo_curves
 
 if TYPE_CHECKING:
     from core.analysis.harmony.chroma import Chroma
@@ -77,15 +78,11 @@ def _beats(salient: Curve, frame_rate: float, chroma: Chroma | None) -> tuple[Fr
         return none
     # the root, so that one heavy beat in a bar does not outweigh the others
     novel = levelled(np.sqrt(salient.sum(axis=1)), frame_rate)
-    curve = tempo_curve(novel, frame_rate)
-    confidence = _confidence(curve.clarity, len(novel) / frame_rate)
-    periods = curve.periods(len(novel), frame_rate)
-    beats = follow(novel, periods)
+    curves = tempo_curves(novel, frame_rate)
+    confidence = _confidence(curves[0].clarity, len(novel) / frame_rate)
+    beats = tapped_pulse(salient, novel, curves, frame_rate, chroma)
     if confidence <= 0 or len(beats) < LEAST_BEATS:
         return none
-    level = tapped_level(salient, beats, frame_rate, chroma)
-    if level != 1:
-        beats = follow(novel, periods / level)
     return _audible(beats, novel, frame_rate), confidence
 
 
