@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from core.addresses import http_address, service_connection
 from core.validation import words
 
 DEVELOPMENT_STORAGE = "UseDevelopmentStorage=true"
@@ -30,14 +31,22 @@ def _secrets(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+def _header_value(value: str) -> str:
+    value = value.strip()
+    if not value.isascii() or not value.isprintable():
+        raise ValueError("must be printable ASCII characters")
+    return value
+
+
 Words = Annotated[tuple[str, ...], BeforeValidator(words)]
+Address = Annotated[str, AfterValidator(http_address)]
 Seconds = Annotated[tuple[float, ...], BeforeValidator(words)]
 
 
 class Settings(BaseModel):
     """Everything that can be set; each field is the environment variable of the same name in capitals."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)  # secrets among them
 
     stemworks_role: Literal["all", "http", "gpu"] = Field(
         "all", description="Which functions this process runs: http, gpu, or all on one machine"
@@ -96,20 +105,26 @@ class Settings(BaseModel):
         "LogsAndContainerScan", description="How files in the inbox are noticed; Flex Consumption knows EventGrid alone"
     )
     public_url: str = Field("", description="Where clients reach the API; put before links written to storage")
-    web_pubsub_connection: str = Field(
+    web_pubsub_connection: Annotated[str, AfterValidator(service_connection)] = Field(
         "", description="Connection string of Azure Web PubSub, for live chords and job progress; or the next one"
     )
-    web_pubsub_endpoint: str = Field("", description="Web PubSub reached by identity: https://….webpubsub.azure.com")
-    web_pubsub_hub: str = Field("stemworks", description="The hub of live chords and job progress")
+    web_pubsub_endpoint: Address = Field(
+        "", description="Web PubSub reached by identity: https://….webpubsub.azure.com"
+    )
+    web_pubsub_hub: str = Field(
+        "stemworks", pattern=r"^[A-Za-z]\w{0,127}$", description="The hub of live chords and job progress"
+    )
     web_pubsub_tenant: str = Field(
         "", description="By identity: the Microsoft Entra tenant that vouches for the service's events"
     )
     web_pubsub_audience: str = Field("", description="By identity: the audience that the event handler was given")
     web_pubsub_identity: str = Field("", description="By identity: object id of the service's own managed identity")
-    assistant_endpoint: str = Field(
+    assistant_endpoint: Address = Field(
         "", description="OpenAI-compatible service that suggestions and songs may ask; empty asks nobody"
     )
-    assistant_key: str = Field("", description="Its key; without one, Azure OpenAI is reached by identity")
+    assistant_key: Annotated[str, AfterValidator(_header_value)] = Field(
+        "", description="Its key; without one, Azure OpenAI is reached by identity"
+    )
     assistant_model: str = Field("", description="Which of its models, or deployments, to ask")
     assistant_timeout_seconds: float = Field(10, gt=0, le=60, description="Longest that it may take to answer")
     model_dir: str = Field("", description="Folder of the models' weights; the container models is asked after it")
@@ -136,7 +151,8 @@ class Settings(BaseModel):
             return cls.model_validate({names[key]: value for key, value in environ.items() if key in names})
         except ValidationError as error:
             first = error.errors()[0]
-            raise ValueError(f"setting {str(first['loc'][0]).upper()}: {first['msg']}") from error
+            fault = first["msg"].removeprefix("Value error, ")
+            raise ValueError(f"setting {str(first['loc'][0]).upper()}: {fault}") from error
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from core.addresses import connection_parts
 from core.settings import Settings
 
 
@@ -27,16 +28,10 @@ class ServiceAddress:
 
 
 def service_address(settings: Settings) -> ServiceAddress | None:
-    """The service that the settings name, or ``None``. Raises ``ValueError`` for a connection string without parts."""
+    """The service that the settings name, or ``None``."""
     if settings.web_pubsub_connection:
-        return _from_connection_string(settings.web_pubsub_connection)
+        parts = connection_parts(settings.web_pubsub_connection)
+        return ServiceAddress(parts["endpoint"].rstrip("/"), parts["accesskey"])
     if settings.web_pubsub_endpoint:
         return ServiceAddress(settings.web_pubsub_endpoint.rstrip("/"))
     return None
-
-
-def _from_connection_string(text: str) -> ServiceAddress:
-    parts = {name.strip().lower(): value for name, _, value in (part.partition("=") for part in text.split(";"))}
-    if not (parts.get("endpoint") and parts.get("accesskey")):
-        raise ValueError("setting WEB_PUBSUB_CONNECTION: must say Endpoint=https://…;AccessKey=…;Version=1.0;")
-    return ServiceAddress(parts["endpoint"].rstrip("/"), parts["accesskey"])

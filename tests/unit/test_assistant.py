@@ -183,7 +183,7 @@ def test_without_an_identity_azure_is_not_asked(monkeypatch: pytest.MonkeyPatch)
     ],
 )
 def test_completions_lie_below_the_endpoint(endpoint: str, url: str) -> None:
-    assert setup._completions_url(endpoint).geturl() == url
+    assert setup._completions_url(settings(endpoint).assistant_endpoint).geturl() == url
 
 
 @pytest.mark.parametrize(

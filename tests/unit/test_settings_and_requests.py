@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,34 @@ def test_a_setting_that_does_not_fit_is_named() -> None:
         Settings.read({"STEMWORKS_ROLE": "boss"})
     with pytest.raises(ValueError, match="JOB_LEASE_SECONDS"):
         Settings.read({"JOB_LEASE_SECONDS": "soon"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WEB_PUBSUB_CONNECTION", "s3cret"),
+        ("WEB_PUBSUB_CONNECTION", "Endpoint=example.org;AccessKey=s3cret;"),
+        ("WEB_PUBSUB_CONNECTION", "Endpoint=https://example.org;s3cret;"),
+        ("WEB_PUBSUB_ENDPOINT", "music.webpubsub.azure.com"),
+        ("WEB_PUBSUB_HUB", "a/b"),
+        ("ASSISTANT_ENDPOINT", "https://me:s3cret@example.org"),
+        ("ASSISTANT_KEY", "s3cret\nX-Header: 1"),
+        ("WEBHOOK_SECRETS", "s3cret"),
+    ],
+)
+def test_what_no_service_can_be_reached_with_stops_the_start_by_its_name_and_stays_secret(
+    name: str, value: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^setting {name}: ") as refused:
+        Settings.read({name: value})
+    assert "s3cret" not in "".join(traceback.format_exception(refused.value))
+
+
+def test_addresses_come_without_the_space_around_them() -> None:
+    assert (
+        Settings.read({"ASSISTANT_ENDPOINT": " https://example.org/v1\n"}).assistant_endpoint
+        == "https://example.org/v1"
+    )
 
 
 def test_a_job_ends_before_the_host_would_end_it() -> None:
