@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import numpy as np
-
-from core.audio.conversion import Conversion
 from core.audio.levels import gain_db_for_loudness
 from core.audio.loudness import Loudness, LoudnessMeter
 from core.audio.spool import Spool
 from core.audio.wav import encode_wav
-from core.audio.waveform import db_to_gain, gain_for_peak, gain_to_db, peak
-from core.errors import EngineFailed, NotFinite
+from core.audio.waveform import db_to_gain, gain_for_peak, gain_to_db
+from core.generation.fitting import Fitting
 
 if TYPE_CHECKING:
     from core.generation.previews import PreviewTrack
@@ -65,9 +61,9 @@ class StemTrack:
         self.stem_type = request.stem_type
         self.delivery = delivery
         self.frames = round(request.duration_seconds * delivery.sample_rate)
-        self._source_channels = renderer.channels
-        self._missing_frames = round(request.duration_seconds * renderer.sample_rate)
-        self._conversion = Conversion(renderer.sample_rate, renderer.channels, delivery.sample_rate, delivery.channels)
+        self._fitting = Fitting(
+            request, renderer, sample_rate=delivery.sample_rate, channels=delivery.channels, frames=self.frames
+        )
         self._preview = preview
         self._spool = Spool(delivery.channels)
         self._gain = 1.0
@@ -86,23 +82,16 @@ class StemTrack:
     @property
     def complete(self) -> bool:
         """Whether the last sample has come."""
-        return self._missing_frames == 0
+        return self._fitting.complete
 
     def add(self, block: Block) -> bool:
-        """Take the next samples; returns whether the stem is complete now.
-
-        Raises ``NotFinite``, or ``EngineFailed`` for samples that are not of the model's shape, or too many.
-        """
-        self._check(block)
-        self._missing_frames -= block.shape[1]
-        converted = self._conversion.add(block)
-        if self.complete:
-            converted = self._fit(np.concatenate((converted, self._conversion.finish()), axis=1))
-        self._spool.append(converted)
+        """Take the next samples; returns whether the stem is complete now. Raises as ``Fitting.add``."""
+        fitted = self._fitting.add(block)
+        self._spool.append(fitted)
         if self._meter:
-            self._meter.add(converted)
+            self._meter.add(fitted)
         if self._preview:
-            self._preview.add(converted)
+            self._preview.add(fitted)
             if self.complete:
                 self._preview.finish()
         return self.complete
@@ -119,19 +108,6 @@ class StemTrack:
     def pieces(self) -> Iterator[bytes]:
         """The file from its beginning, once its gain was chosen."""
         return self._encoded(self._spool.blocks(self._gain))
-
-    def _check(self, block: Block) -> None:
-        if block.ndim != 2 or block.shape[0] != self._source_channels:
-            raise EngineFailed(f"{self.stem_type}: samples must be [{self._source_channels}, T], not {block.shape}")
-        if not math.isfinite(peak(block)):
-            raise NotFinite(f"{self.stem_type}: the engine made samples that are not finite")
-        if block.shape[1] > self._missing_frames:
-            raise EngineFailed(f"{self.stem_type}: the engine made more samples than were asked for")
-
-    def _fit(self, block: Block) -> Block:
-        """The last block, at the file's very length: rates have no common end."""
-        frames = self.frames - self._spool.frames
-        return np.pad(block[:, :frames], ((0, 0), (0, max(frames - block.shape[1], 0))))
 
     def _choose_gain(self) -> float:
         target = self.delivery.loudness_lufs
