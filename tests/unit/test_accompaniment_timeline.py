@@ -156,13 +156,13 @@ def test_a_ritardando_stays_one() -> None:
     beats = [0.0]
     while len(beats) < 60:
         beats.append(beats[-1] + 0.5 * 1.01 ** len(beats))
-    assert timeline_of(analysis(beats)).beats == tuple(beats)
+    assert timeline_of(analysis(beats)).beats == pytest.approx(beats, abs=1e-4)
 
 
 def test_a_tempo_that_jumps_stays_as_it_was_heard() -> None:
     beats = [0.6 * index for index in range(30)]
     beats += [beats[-1] + 0.5 * index for index in range(1, 30)]
-    assert timeline_of(analysis(beats)).beats == tuple(beats)
+    assert timeline_of(analysis(beats)).beats == pytest.approx(beats, abs=1e-4)
 
 
 def test_times_that_were_cut_off_at_the_end_are_one_beat() -> None:
