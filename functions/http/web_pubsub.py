@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Annotated
 
+import anyio
+import anyio.to_thread
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
-from starlette.concurrency import run_in_threadpool
 
 from core.validation import Identifier
 from core.web_pubsub.announcer import job_group
@@ -19,6 +20,9 @@ router = APIRouter(prefix="/v1/live", tags=["live"])
 
 _MINUTES = 60
 _SUBPROTOCOL = "json.webpubsub.azure.v1"
+
+_threads = anyio.CapacityLimiter(8)
+"""Of their own: while storage hangs, the events of many clients would hold all that other requests wait for."""
 
 JobIds = Annotated[list[Identifier], Query(max_length=16, description="Jobs whose progress is wanted, also to come")]
 
@@ -59,7 +63,7 @@ async def greet(request: Request, services: ServicesDep) -> Response:
 async def receive_event(request: Request, services: ServicesDep) -> Response:
     """One event of a client; the answer's body is handed on to it."""
     event = Event.of(request.headers, await request.body())
-    answer = await run_in_threadpool(services.live_events.handle, event)
+    answer = await anyio.to_thread.run_sync(services.live_events.handle, event, limiter=_threads)
     if answer is None:
         return Response(status_code=204)
     # To a client without a subprotocol the service hands on text and bytes alone.

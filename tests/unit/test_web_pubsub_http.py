@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -12,6 +15,7 @@ from fastapi.testclient import TestClient
 from core.ports import Channel
 from core.storage.memory import MemoryTable
 from core.web_pubsub.channel import NoChannel
+from core.web_pubsub.event import Event
 from core.web_pubsub.event_check import open_event_check
 from core.web_pubsub.live_events import LiveEvents
 from core.web_pubsub.memory import MemoryChannel
@@ -101,3 +105,26 @@ def test_the_greeting_names_the_service_that_is_welcome(client: TestClient) -> N
     answer = client.options("/v1/live/events", headers={"WebHook-Request-Origin": ORIGIN})
     assert (answer.status_code, answer.headers["WebHook-Allowed-Origin"]) == (200, ORIGIN)
     assert client.options("/v1/live/events").status_code == 403
+
+
+def test_events_that_hang_do_not_hold_up_other_requests() -> None:
+    clients = 50  # more than the threads that requests share
+    going_on = threading.Event()
+
+    class Hanging:
+        def verify(self, event: Event) -> None:
+            assert going_on.wait(30)
+
+    async def scenario() -> set[int]:
+        transport = httpx.ASGITransport(client_of(MemoryChannel(), Hanging()).app)
+        headers = event_headers(**{"ce-type": "azure.webpubsub.sys.connected"})
+        async with httpx.AsyncClient(transport=transport, base_url="http://app") as http:
+            posts = [asyncio.create_task(http.post("/v1/live/events", headers=headers)) for _ in range(clients)]
+            try:
+                async with asyncio.timeout(10):
+                    assert (await http.get("/v1/live/negotiate")).status_code == 200
+            finally:
+                going_on.set()
+            return {(await post).status_code for post in posts}
+
+    assert asyncio.run(scenario()) == {204}
