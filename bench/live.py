@@ -35,10 +35,12 @@ class Heard:
     Attributes:
         acks: from sending a chunk to its acknowledgement.
         chords: of each chord that was named, how long after it began to sound in the stream.
+        names: of the chords.
     """
 
     acks: list[float] = field(default_factory=list)
     chords: list[float] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
 
 
 def measure() -> Section:
@@ -84,6 +86,8 @@ async def _played(address: str, music: Music) -> Heard:
             while len(heard.acks) < len(sent):
                 await asyncio.sleep(0.01)
         listening.cancel()
+    if heard.names != [symbol for _, _, symbol in music.chords]:
+        raise RuntimeError(f"another music was heard than was played: {heard.names}")
     return heard
 
 
@@ -94,6 +98,7 @@ async def _listened(socket: ClientConnection, heard: Heard, sent: list[float], s
             heard.acks.append(now - sent[len(heard.acks)])
         for begins in message.get("times", []):
             heard.chords.append(now - started - begins)
+        heard.names += message.get("chords", [])
 
 
 def _chunks(music: Music) -> list[bytes]:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # numpy is not worth its import time in a process where nobod
     from core.live.connection import LiveConnection
 
 MOST_CONNECTIONS = 32
-"""Of a process. A core hears twice as many where it has nothing else to do."""
+"""Of a process, about as many as one core hears at the same time (``python -m bench live``)."""
 MOST_JOBS = 16
 """That a connection watches at a time."""
 _GOING_AWAY, _POLICY_VIOLATION, _TRY_AGAIN_LATER = 1001, 1008, 1013  # RFC 6455 §7.4.1, IANA's WebSocket registry
@@ -49,23 +49,25 @@ class Pace:
     Attributes:
         ping_seconds: without a word from the server, until it says ``{"type": "ping"}``.
         idle_seconds: without a word from a client that watches no job, until it is let go.
+        spare_seconds: the same where all places are taken, and another client comes.
         most_connections: of this process.
     """
 
     ping_seconds: float = 15.0
     idle_seconds: float = 300.0
+    spare_seconds: float = 30.0
     most_connections: int = MOST_CONNECTIONS
 
 
 @dataclass
 class Sockets:
-    """The connections of a process: how many there are, and the few threads in which they are heard.
+    """The connections of a process, and the few threads in which they are heard.
 
     The threads are their own, so that HTTP requests never wait for one because somebody plays.
     """
 
     pace: Pace
-    count: int = 0
+    taken: set[_Socket] = field(default_factory=set)
     threads: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(_THREADS))
 
     async def serve(self, websocket: WebSocket) -> None:
@@ -75,22 +77,33 @@ class Sockets:
         with suppress(WebSocketDisconnect):
             if refusal := _refusal(websocket, services.settings):
                 await _turn_away(websocket, Unauthorized(refusal), _POLICY_VIOLATION)
-            elif self.count >= self.pace.most_connections:
-                full = ChannelUnavailable(f"{self.count} live connections are open, the most this process takes")
+            elif len(self.taken) >= self.pace.most_connections and not self._make_room():
+                full = ChannelUnavailable(f"{len(self.taken)} live connections are open, the most this process takes")
                 await _turn_away(websocket, full, _TRY_AGAIN_LATER)
             else:
                 await self._serve(_Socket(websocket, services, self))
 
     async def _serve(self, socket: _Socket) -> None:
-        self.count += 1
+        self.taken.add(socket)
         try:
             await socket.serve()
         finally:
-            self.count -= 1
+            self.taken.discard(socket)
+
+    def _make_room(self) -> bool:
+        """Let the client go that has been silent longest, if for long enough: silence must not keep players out."""
+        longest = max(self.taken, key=lambda socket: socket.silent_seconds)
+        if longest.silent_seconds < self.pace.spare_seconds:
+            return False
+        self.taken.discard(longest)
+        longest.give_way()
+        return True
 
 
 class _Socket:
     """One client: a message is read once the answers to the one before are sent, so nothing piles up here."""
+
+    _tasks: TaskGroup
 
     def __init__(self, websocket: WebSocket, services: Services, sockets: Sockets) -> None:
         self._websocket = websocket
@@ -101,22 +114,31 @@ class _Socket:
         self._sending = anyio.Lock()
         self._said_at = self._heard_at = anyio.current_time()
 
+    @property
+    def silent_seconds(self) -> float:
+        """Since its client said something; none while it watches a job."""
+        return 0.0 if self._watched else anyio.current_time() - self._heard_at
+
     async def serve(self) -> None:
         """Until the client leaves, or is let go."""
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._ping)
-            tasks.start_soon(self._let_go_when_idle, tasks)
-            await self._converse(tasks)
-            tasks.cancel_scope.cancel()
+        async with anyio.create_task_group() as self._tasks:
+            self._tasks.start_soon(self._ping)
+            self._tasks.start_soon(self._let_go_when_idle)
+            await self._converse()
+            self._tasks.cancel_scope.cancel()
 
-    async def _converse(self, tasks: TaskGroup) -> None:
+    def give_way(self) -> None:
+        """Let the client go soon."""
+        self._tasks.start_soon(self._let_go, "others wait, and nothing was heard for long")
+
+    async def _converse(self) -> None:
         connection = await self._in_thread(_new_connection)
         while (message := await self._received()) is not None:
             job_id, answers = await self._in_thread(partial(_answered, connection, message))
             for answer in answers:
                 await self._send(answer)
             if job_id is not None:
-                await self._begin_watching(job_id, tasks)
+                await self._begin_watching(job_id)
 
     async def _received(self) -> str | bytes | None:
         """The next message, or ``None`` when the client has left."""
@@ -142,15 +164,18 @@ class _Socket:
             else:
                 await anyio.sleep(self._pace.ping_seconds - silence)
 
-    async def _let_go_when_idle(self, tasks: TaskGroup) -> None:
-        while (silence := anyio.current_time() - self._heard_at) < self._pace.idle_seconds or self._watched:
-            await anyio.sleep(max(self._pace.idle_seconds - silence, self._pace.ping_seconds))
+    async def _let_go_when_idle(self) -> None:
+        while (silence := self.silent_seconds) < self._pace.idle_seconds:
+            await anyio.sleep(self._pace.idle_seconds - silence)
+        await self._let_go(f"nothing was heard for {self._pace.idle_seconds:g} seconds")
+
+    async def _let_go(self, reason: str) -> None:
         with anyio.move_on_after(_CLOSING_SECONDS), suppress(WebSocketDisconnect):
             async with self._sending:
-                await self._websocket.close(_GOING_AWAY, f"nothing was heard for {self._pace.idle_seconds:g} seconds")
-        tasks.cancel_scope.cancel()
+                await self._websocket.close(_GOING_AWAY, reason)
+        self._tasks.cancel_scope.cancel()
 
-    async def _begin_watching(self, job_id: str, tasks: TaskGroup) -> None:
+    async def _begin_watching(self, job_id: str) -> None:
         if job_id in self._watched:
             return
         try:
@@ -161,7 +186,7 @@ class _Socket:
             await self._send(error_answer(error))
             return
         self._watched.add(job_id)
-        tasks.start_soon(self._watch, job_id)
+        self._tasks.start_soon(self._watch, job_id)
 
     async def _watch(self, job_id: str) -> None:
         try:

@@ -125,6 +125,21 @@ def test_a_process_takes_so_many_connections_and_then_says_so() -> None:
             assert answer(third) == {"type": "pong"}
 
 
+def test_who_is_silent_makes_room_for_another_but_who_watches_a_job_stays() -> None:
+    test_client = client(Pace(most_connections=2, spare_seconds=0.0))
+    submitted(test_client, "a")
+    with test_client, connected(test_client) as watcher:
+        watcher.send_text(watching("a"))
+        assert answer(watcher)["job"]["job_id"] == "a"
+        with connected(test_client) as silent, connected(test_client) as player:
+            player.send_text(said(bytes(1000)))
+            assert answer(player) == {"ack": True}
+            code, reason = closing(silent)
+            assert code == 1001 and reason.startswith("others wait")
+            watcher.send_text('{"type": "ping"}')
+            assert answer(watcher) == {"type": "pong"}
+
+
 def test_a_plain_request_is_told_that_a_websocket_is_opened_here() -> None:
     answered = client().get("/ws")
     assert answered.status_code == 426
