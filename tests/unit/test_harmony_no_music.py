@@ -55,6 +55,6 @@ def test_where_there_is_no_chord_none_is_found_and_no_key(make: Callable[[], Sam
     samples = make()
     spans, key = understood(samples)
     without = sum(span.end_seconds - span.start_seconds for span in spans if span.label == "N")
-    assert without >= 0.9 * samples.size / RATE
+    assert without >= 0.9 * samples.size / RATE - 1e-4  # times are told to a tenth of a millisecond
     assert all(span.label == "N" or span.confidence < 0.5 for span in spans)
     assert key.tonic is None or key.confidence < 0.3

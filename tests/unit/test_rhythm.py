@@ -194,9 +194,39 @@ def test_a_beat_is_where_its_sound_begins(name: str, tempo: int) -> None:
     assert np.abs(off).max() < 0.01
 
 
+@pytest.mark.parametrize("tempo", [116, 132, 152, 168])
+@pytest.mark.parametrize("style", ["pop", "rock", "ballad"])
+def test_the_tempo_is_tapped_without_drums_too(style: str, tempo: int) -> None:
+    music = band(tempo_bpm=tempo, style=style, stems=("bass", "guitar", "piano"))
+    assert mir_eval.beat.f_measure(np.array(music.beats), heard(downmix(music.samples)).beats) > 0.9
+
+
+@pytest.mark.parametrize("tempo", [112, 128])
+def test_the_beat_is_where_the_chords_change_though_what_is_off_it_is_louder(tempo: int) -> None:
+    eighths = 0.3 + np.arange(2 * 56) * 30 / tempo
+    hits: list[tuple[float, Mono]] = []
+    for index, time in enumerate(eighths):
+        root = (0, 5, 7, 3)[index // 8 % 4]
+        hits += [(time, kit("hat")), (time, piano(36 + root))] if index % 2 else [(time, kit("kick") * np.float32(0.5))]
+        if index % 8 == 0:
+            hits += [(time, piano(pitch + root) * np.float32(0.7)) for pitch in (60, 64, 67)]
+    rhythm = heard(played(hits, float(eighths[-1]) + 0.5))
+    assert mir_eval.beat.f_measure(eighths[::2], rhythm.beats) > 0.9
+
+
+def test_a_backbeat_alone_does_not_say_where_bars_begin() -> None:
+    beats = 0.3 + np.arange(64) * 60 / 124
+    hits = [(beat, kit(sound)) for index, beat in enumerate(beats) for sound in ("kick", "snare")[: 1 + index % 2]]
+    rhythm = heard(played([*hits, *((beat + 30 / 124, kit("hat")) for beat in beats)], 32))
+    assert mir_eval.beat.f_measure(beats, rhythm.beats) > 0.9
+    assert rhythm.beats_per_bar is None
+    assert not rhythm.positions.any()
+
+
+@pytest.mark.parametrize("tempo", [90, 170])
 @pytest.mark.parametrize("beats_per_bar", [3, 4])
-def test_bars_of_three_and_of_four_are_told_apart(beats_per_bar: int) -> None:
-    beats = 0.3 + np.arange(72) * 60 / 90
+def test_bars_of_three_and_of_four_are_told_apart(beats_per_bar: int, tempo: int) -> None:
+    beats = 0.3 + np.arange(72) * 60 / tempo
     hits: list[tuple[float, Mono]] = []
     for index, beat in enumerate(beats):
         bar, position = divmod(index, beats_per_bar)
@@ -204,7 +234,7 @@ def test_bars_of_three_and_of_four_are_told_apart(beats_per_bar: int) -> None:
         hits.append((beat, kit("hat" if position else "kick")))
         pitches = (60 + root, 64 + root, 67 + root) if position else (36 + root,)
         hits += [(beat, piano(pitch)) for pitch in pitches]
-    rhythm = heard(played(hits, 49))
+    rhythm = heard(played(hits, float(beats[-1]) + 1))
     assert rhythm.beats_per_bar == beats_per_bar
     downbeats = rhythm.beats[rhythm.positions == 1]
     assert mir_eval.beat.f_measure(beats[::beats_per_bar], downbeats) > 0.9

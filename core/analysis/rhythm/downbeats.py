@@ -23,6 +23,8 @@ NO_BARS = 0
 _LEAST_BEATS = 8
 _LEAST_EVIDENCE = 2.5
 """Standard errors by which the ratings of the downbeats must be above the mean of all beats."""
+_LEAST_LEAD = 0.5
+"""Standard errors by which they must be above any other beat of the bars: a backbeat alone leaves 1 and 3 alike."""
 _ODD_METRE = 1.1
 """How much better the evidence of three beats must be than of four, which most music has."""
 _BREAK = 8.0
@@ -44,10 +46,13 @@ def find_bars(accents: Curve, harmony: Curve | None = None) -> tuple[Positions, 
     cues = [_standard(accents[:, 0]), -_standard(accents[:, -1])]
     if harmony is not None:
         cues.append(_HARMONY_WEIGHT * _standard(harmony))
-    laid = {metre: _laid(_rated(cues, metre), metre) for metre in METRES}
-    evidence = {metre: _evidence(_rated(cues, metre), positions) for metre, positions in laid.items()}
+    ratings = {metre: _rated(cues, metre) for metre in METRES}
+    laid = {metre: _laid(ratings[metre], metre) for metre in METRES}
+    evidence = {metre: _evidence(ratings[metre], positions) for metre, positions in laid.items()}
     metre = 3 if evidence[3] > _ODD_METRE * evidence[4] else 4
-    return (laid[metre] + 1, metre) if evidence[metre] >= _LEAST_EVIDENCE else (none, None)
+    others = max(_evidence(ratings[metre], (laid[metre] - beat) % metre) for beat in range(1, metre))
+    is_clear = evidence[metre] >= max(_LEAST_EVIDENCE, others + _LEAST_LEAD)
+    return (laid[metre] + 1, metre) if is_clear else (none, None)
 
 
 def _rated(cues: Sequence[Curve], metre: int) -> Curve:
