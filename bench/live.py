@@ -73,7 +73,8 @@ async def _crowd(address: str, music: Music, connections: int) -> Heard:
 
 async def _played(address: str, music: Music) -> Heard:
     """Send the music as fast as it sounds, and listen to the end."""
-    heard, sent = Heard(), []
+    heard = Heard()
+    sent: list[float] = []
     async with connect(address) as socket:
         await socket.send(json.dumps(_START))
         started = time.monotonic()
