@@ -52,7 +52,7 @@ class AccompanimentOptions(JobRequest):
         None, description="The same request and seed give the same bytes; without one, one is drawn and returned"
     )
     balance_db: Annotated[float, Between(-24, 12, "dB"), default(-3.0)] = Field(
-        -3.0, description="How much louder all stems together are than the audio that they go with"
+        -3.0, description="How much louder all stems together are than the audio that they go with; -16 LUFS without"
     )
     mix: bool | None = Field(None, description="Also deliver everything together; to audio it is, unless false")
     format: NamedFormat = Field("wav16", description="wav16, wav24, wav_float, flac, mp3, ogg or m4a")

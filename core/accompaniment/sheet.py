@@ -77,7 +77,8 @@ def chords_asked(request: AccompanimentRequest) -> ChordsAsked:
     seconds = request.duration_seconds or bars * beats_per_bar * 60 / request.tempo_bpm
     if not 0.5 <= seconds <= LONGEST_CHORDS_SECONDS:
         pointer = "/bars" if request.bars else "/chords"
-        detail = f"{bars} bars last {seconds:.1f} seconds at this tempo; 0.5 to {LONGEST_CHORDS_SECONDS} can be made"
+        lasts = f"{bars} {'bar lasts' if bars == 1 else 'bars last'} {seconds:.1f} seconds at this tempo"
+        detail = f"{lasts}; 0.5 to {LONGEST_CHORDS_SECONDS} can be made"
         raise InvalidRequest([FieldError(pointer, detail)])
     return ChordsAsked(
         symbols=symbols, tempo_bpm=request.tempo_bpm, beats_per_bar=beats_per_bar, duration_seconds=seconds,
