@@ -19,6 +19,7 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from core.bootstrap import Services
@@ -181,7 +182,7 @@ class _Socket:
         try:
             if len(self._watched) >= MOST_JOBS:
                 refuse("/job_id", f"a connection watches at most {MOST_JOBS} jobs at a time")
-            await self._in_thread(lambda: self._services.jobs.get(job_id))
+            await run_in_threadpool(self._services.jobs.get, job_id)  # not in our threads: storage may hang
         except StemworksError as error:
             await self._send(error_answer(error))
             return

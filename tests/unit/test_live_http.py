@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -15,7 +16,10 @@ from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
 from core.bootstrap import Services, build, memory_storage
+from core.errors import JobNotFound
 from core.generation.request import GenerationRequest
+from core.jobs.model import Job
+from core.jobs.service import JobService
 from core.jobs.view import job_view
 from core.settings import Settings
 from functions.http import errors
@@ -241,6 +245,27 @@ def test_a_client_that_watches_is_not_idle() -> None:
         services.jobs.cancel("a")
         assert answer(socket)["job"]["status"] == "canceled"
         assert closing(socket)[0] == 1001
+
+
+def test_chords_are_heard_while_storage_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    hanging, going_on = threading.Semaphore(0), threading.Event()
+    in_time: list[bool] = []
+
+    def hang(service: JobService, job_id: str) -> Job:
+        hanging.release()
+        in_time.append(going_on.wait(5))
+        raise JobNotFound
+
+    monkeypatch.setattr(JobService, "get", hang)
+    with client() as test_client, ExitStack() as sockets:
+        for _ in range(4):  # as many as there are threads in which clients are heard
+            sockets.enter_context(connected(test_client)).send_text(watching("a"))
+            assert hanging.acquire(timeout=10)
+        player = sockets.enter_context(connected(test_client))
+        player.send_text(said(bytes(1000)))
+        assert answer(player) == {"ack": True}
+        going_on.set()
+    assert in_time == [True] * 4
 
 
 def test_a_job_that_is_not_there_is_an_error() -> None:
