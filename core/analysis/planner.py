@@ -36,7 +36,7 @@ class AnalysisPlanner:
             "engine": engine.name,
             "material": [each.model_dump() for each in material],
         }
-        seconds = sum(each.audio.duration_seconds or 0.0 for each in material)
+        seconds = max(each.audio.duration_seconds or 0.0 for each in material)  # they are heard at the same time
         return self.planner.job(
             options,
             job_id=job_id,

@@ -132,6 +132,7 @@ def test_the_stems_of_a_job_are_heard_together_and_the_drums_have_no_part_in_the
     assert together.tempo.bpm == pytest.approx(120, rel=0.02)
     assert {"C:maj", "G:maj", "A:min", "F:maj"} <= {chord.label for chord in together.chords}
     one = call(services, "POST", "/v1/analyses", json={"job_id": made["job_id"], "file": "drums.wav"}).json()
+    assert one["estimated_seconds"] == answer.json()["estimated_seconds"]
     drums = analysis_of(services, work(services, one["job_id"]))
     assert {chord.label for chord in drums.chords} == {"N"}
 
