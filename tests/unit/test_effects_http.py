@@ -212,7 +212,7 @@ def test_sources_that_are_not_there_are_named(services: Services) -> None:
     assert list(errors(post(services, LOWPASS, blob="secrets/a.wav"))) == ["/blob"]
     put(services, "inbox", "song.wav", encoded(song(1.0)))
     unfinished = post(services, LOWPASS, blob="inbox/song.wav").json()["job_id"]
-    assert refusal(job_id=unfinished, file="processed.wav") == (404, "file-not-found")
+    assert refusal(job_id=unfinished, file="processed.wav") == (422, "invalid-request")
 
 
 def test_a_source_that_was_overwritten_since_fails_the_job(services: Services) -> None:
