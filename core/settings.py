@@ -112,7 +112,10 @@ class Settings(BaseModel):
         "", description="Web PubSub reached by identity: https://….webpubsub.azure.com"
     )
     web_pubsub_hub: str = Field(
-        "stemworks", pattern=r"^[A-Za-z]\w{0,127}$", description="The hub of live chords and job progress"
+        "stemworks",
+        pattern="^[A-Za-z][A-Za-z0-9_]*$",
+        max_length=128,
+        description="The hub of live chords and job progress",
     )
     web_pubsub_tenant: str = Field(
         "", description="By identity: the Microsoft Entra tenant that vouches for the service's events"
