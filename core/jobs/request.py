@@ -13,7 +13,7 @@ from core.webhooks.events import ENDINGS, EventName
 class EngineRequest(BaseModel):
     """The fields that requests of all kinds share."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)  # built when first used
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     engine: Annotated[str, Field(max_length=100)] | None = Field(
         None, description="Which engine does it; without one, the server's default"

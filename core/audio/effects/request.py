@@ -40,7 +40,7 @@ Order = Literal[2, 4, 6, 8]
 class Settings(BaseModel):
     """What every effect's settings have in common."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)  # built when first used
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     def frequencies(self) -> Iterator[tuple[str, float]]:
         """The frequencies in Hz that must lie below half of the sample rate, by their JSON pointers."""
