@@ -8,12 +8,13 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
+from core.accompaniment.asking import ChordsAsked
 from core.accompaniment.delivering import Delivery
 from core.accompaniment.mixing import LOUDNESS_LUFS, Blocks, Levels, balanced
 from core.accompaniment.planner import SAMPLE_RATE, keeps_time
 from core.accompaniment.playing import Players
 from core.accompaniment.request import AccompanimentOptions
-from core.accompaniment.sheet import ChordsAsked, Sheet, sheet_from_analysis, sheet_from_chords
+from core.accompaniment.sheet import Sheet, sheet_from_analysis, sheet_from_chords
 from core.accompaniment.source_audio import SourceAudio
 from core.accompaniment.takes import Take
 from core.analysis.listening import Voice

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from core.accompaniment.asking import ChordsAsked
 from core.accompaniment.request import AccompanimentOptions
-from core.accompaniment.sheet import ChordsAsked
 from core.audio.formats import OUTPUT_FORMATS
 from core.errors import FieldError, InvalidRequest
 from core.files.upload import UploadedAudio

@@ -12,7 +12,7 @@ from core.audio.formats import NamedFormat
 from core.errors import FieldError, InvalidRequest
 from core.generation.request import Stems, StemType
 from core.jobs.request import JobRequest
-from core.tablature.request import Chords, KeyName
+from core.theory.fields import Chords, KeyName
 from core.theory.keys import parse_key
 from core.theory.notation import ProgressionError, parse_progression
 from core.validation import Between, Identifier, ModelName, default

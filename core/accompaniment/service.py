@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
+from core.accompaniment.asking import chords_asked
 from core.accompaniment.planner import AccompanimentPlanner
 from core.accompaniment.request import AccompanimentOptions, AccompanimentRequest
-from core.accompaniment.sheet import chords_asked
 from core.files.source import Source
 from core.files.sources import Sources
 from core.files.upload import UploadedAudio

@@ -15,7 +15,7 @@ from core.theory.beat_map import BeatMap
 from core.theory.chords import ChordError, parse_chord
 
 FEWEST_BEATS = 4
-LEAST_CONFIDENCE = 0.25
+LEAST_CONFIDENCE = 0.3
 """Of the tempo, from 0 to 1: below it the beats are as good as drawn by lot."""
 
 _USUAL_BEATS_PER_BAR = 4

@@ -9,8 +9,8 @@ from pydantic.config import JsonDict
 
 from core.errors import FieldError, InvalidRequest
 from core.jobs.request import JobRequest
-from core.tablature.request import KeyName, chord_list
 from core.theory.chords import parse_chord, symbol_parts
+from core.theory.fields import KeyName, chord_list
 from core.theory.keys import parse_key
 from core.theory.notation import ProgressionError, check_chord, parse_progression
 from core.validation import NO_DUPLICATES, NOT_EMPTY, Between, Identifier, ModelName, at_most, default, words
@@ -53,7 +53,7 @@ SampleRate = Annotated[int, AfterValidator(_offered), Field(json_schema_extra={"
 class SeedParameters(BaseModel):
     """How the stems should sound, as far as the first generation service knew; everything may be left out."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     target_bpm: Annotated[float, Between(30, 300, "beats a minute"), default(120.0)] = 120.0
     duration_seconds: Annotated[float, Between(0.5, 600, "seconds"), default(30.0)] = 30.0

@@ -30,5 +30,7 @@ class EngineRequest(BaseModel):
 class JobRequest(EngineRequest):
     """The fields that requests share whose files are their job's, and go with it."""
 
+    model_config = ConfigDict(defer_build=True)  # a cold start need not wait for what its first request may not use
+
     audio_file_id: Identifier | None = Field(None, description="The folder the files go to; the job's id if left out")
     expires_in_seconds: int | None = Field(None, ge=60, description="How long the files are kept after the job's end")

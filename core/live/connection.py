@@ -37,17 +37,21 @@ class LiveConnection:
     def receive(self, message: str | bytes) -> list[Answer]:
         """The answers to one message, in order: text, or the bytes of a binary frame. Never raises.
 
-        ``{"ack": true}`` for audio that arrived; ``{"chords", "labels", "times", "confidence"}`` as chords become
+        ``{"ack": true}`` for data that arrived, whether it can be taken or not: clients count on one for each piece;
+        ``{"chords", "labels", "times", "confidence"}`` as chords become
         known, with the seconds from the first sample at which each began; ``{"type": "notice", "detail"}`` where
         something had to be assumed; ``{"error": {"type", "detail"}}`` for what cannot be taken.
         """
+        arrived: list[Answer] = []
         try:
-            return self._answers(read_message(message))
+            read = read_message(message)
+            arrived = [_ACK] if read.audio is not None else []
+            return [*arrived, *self._answers(read)]
         except StemworksError as error:
-            return [error_answer(error)]
+            return [*arrived, error_answer(error)]
         except Exception:  # a fault of ours in one message must not end the conversation
             log.exception("a live message could not be handled")
-            return [error_answer(StemworksError("the server could not handle this message"))]
+            return [*arrived, error_answer(StemworksError("the server could not handle this message"))]
 
     def dump(self) -> bytes:
         """The conversation so far, at most ``MOST_STATE_BYTES``."""
@@ -115,7 +119,7 @@ class LiveConnection:
         notices = self._open(message, content)
         if self._stream is None:
             self._head = content
-            return [_ACK]
+            return []
         self._head = b""
         heard: list[Mono] = []
         try:
@@ -126,7 +130,7 @@ class LiveConnection:
         except AudioError as error:  # of a part; what came before it, and what comes next, is heard
             notices.append(error_answer(error))
         found = self._recogniser.add(np.concatenate(heard)) if heard else []
-        return [_ACK, *notices, *_chords(found)]
+        return [*notices, *_chords(found)]
 
     def _open(self, message: Message, content: bytes) -> list[Answer]:
         """Have a stream for ``content``, unless more of it is needed to tell which; returns what there is to say."""

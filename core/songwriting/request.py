@@ -10,18 +10,13 @@ from pydantic.config import JsonDict
 from core.songwriting.assistance import AskAssistant
 from core.songwriting.forms import SectionName
 from core.songwriting.moods import MoodName
-from core.theory.keys import parse_key
+from core.theory import fields
 from core.theory.notation import MOST_CHORDS
 from core.theory.statistics import Style
 from core.theory.suggestions import MOST_SUGGESTIONS
 from core.validation import NOT_EMPTY, Between, at_most, default, words
 
 LONGEST_THEME = 1000
-
-
-def _key(text: str) -> str:
-    parse_key(text)
-    return text
 
 
 def _theme(text: str) -> str:
@@ -32,9 +27,7 @@ def _theme(text: str) -> str:
     return text
 
 
-KeyName = Annotated[
-    str, AfterValidator(_key), Field(description="A letter, # or b, and major or minor: C, F#m, Bb major")
-]
+KeyName = Annotated[fields.KeyName, Field(description="A letter, # or b, and major or minor: C, F#m, Bb major")]
 Entries = Annotated[tuple[str, ...], *at_most(MOST_CHORDS), BeforeValidator(words), default(())]
 Theme = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_theme)]
 Form = Annotated[tuple[SectionName, ...], *at_most(12), BeforeValidator(words), *NOT_EMPTY]

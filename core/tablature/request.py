@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
@@ -21,21 +19,17 @@ from core.errors import FieldError, InvalidRequest
 from core.tablature.arrangement import Pattern, is_bass_line
 from core.tablature.ascii import DEFAULT_WIDTH
 from core.theory.chords import Chord
+from core.theory.fields import Chords, KeyName
 from core.theory.fretboard import InstrumentName
 from core.theory.keys import parse_key
 from core.theory.neck import FEWEST_STRINGS, HIGHEST_CAPO, MOST_STRINGS, Neck, neck_of
-from core.theory.notation import MOST_CHORDS, ProgressionError, parse_progression
+from core.theory.notation import ProgressionError, parse_progression
 from core.theory.voicings import Level
-from core.validation import NOT_EMPTY, Between, at_most, default, words
+from core.validation import Between, at_most, default
 
 TabFormat = Literal["ascii", "alphatex", "musicxml", "midi", "svg"]
 
 _KEY_DESCRIPTION = "What numbers and numerals are read in, such as C or F#m"
-
-
-def _key_name(text: str) -> str:
-    parse_key(text)
-    return text
 
 
 def _name_or_notes(value: object, handler: ValidatorFunctionWrapHandler) -> object:
@@ -48,15 +42,6 @@ def _name_or_notes(value: object, handler: ValidatorFunctionWrapHandler) -> obje
         ) from None
 
 
-def chord_list(value: object) -> object:
-    """A list of chords, or a text of them: pydantic would tell a client who sends something else about tuples."""
-    if not isinstance(value, str | list | tuple):
-        raise ValueError('must be a list of chords, such as ["C", "G", "Am"], or a text with blanks between them')
-    return words(value)
-
-
-Chords = Annotated[tuple[str, ...], *at_most(MOST_CHORDS), BeforeValidator(chord_list), *NOT_EMPTY]
-KeyName = Annotated[str, AfterValidator(_key_name)]
 NoteNames = Annotated[tuple[Annotated[str, Field(max_length=4)], ...], *at_most(MOST_STRINGS)]
 TuningChoice = Annotated[Annotated[str, Field(max_length=40)] | NoteNames, WrapValidator(_name_or_notes)]
 

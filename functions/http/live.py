@@ -48,7 +48,7 @@ class Pace:
     """How patient the server is, and with how many.
 
     Attributes:
-        ping_seconds: without a word from the server, until it says ``{"type": "ping"}``.
+        ping_seconds: from one ``{"type": "ping"}`` of the server's to the next.
         idle_seconds: without a word from a client that watches no job, until it is let go.
         spare_seconds: the same where all places are taken, and another client comes.
         most_connections: of this process.
@@ -113,7 +113,7 @@ class _Socket:
         self._threads = sockets.threads
         self._watched: set[str] = set()
         self._sending = anyio.Lock()
-        self._said_at = self._heard_at = anyio.current_time()
+        self._heard_at = anyio.current_time()
 
     @property
     def silent_seconds(self) -> float:
@@ -155,15 +155,11 @@ class _Socket:
             if self._websocket.application_state is WebSocketState.CONNECTED:
                 with suppress(WebSocketDisconnect):  # the client has left: the next read says so
                     await self._websocket.send_text(json.dumps(answer))
-            self._said_at = anyio.current_time()
 
     async def _ping(self) -> None:
         while True:
-            silence = anyio.current_time() - self._said_at
-            if silence >= self._pace.ping_seconds:
-                await self._send({"type": "ping"})
-            else:
-                await anyio.sleep(self._pace.ping_seconds - silence)
+            await anyio.sleep(self._pace.ping_seconds)
+            await self._send({"type": "ping"})
 
     async def _let_go_when_idle(self) -> None:
         while (silence := self.silent_seconds) < self._pace.idle_seconds:

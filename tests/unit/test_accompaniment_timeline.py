@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.accompaniment.asking import chords_asked
 from core.accompaniment.request import AccompanimentRequest
-from core.accompaniment.sheet import Sheet, chords_asked, sheet_from_analysis, sheet_from_chords
+from core.accompaniment.sheet import Sheet, sheet_from_analysis, sheet_from_chords
 from core.accompaniment.timeline import timeline_of
 from core.accompaniment.window import Window
 from core.analysis.result import Analysis, Beat, ChordSpan, KeyFound, LoudnessFound, Tempo, Tuning

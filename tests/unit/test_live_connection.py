@@ -212,6 +212,13 @@ def test_rubbish_is_answered_with_what_was_expected(message: str | bytes, kind: 
     assert expected in found["detail"]
 
 
+@pytest.mark.parametrize("content", [b"fLaC" + bytes(40), b"ID3" + bytes(40)])
+def test_data_that_cannot_be_taken_is_acknowledged_before_the_error(content: bytes) -> None:
+    ack, refusal = LiveConnection().receive(said(content))
+    assert ack == ACK
+    assert refusal["error"]["type"] == "unsupported-audio"
+
+
 def test_what_is_not_taken_is_refused_until_something_else_begins() -> None:
     connection = LiveConnection()
     for message in (said(b"fLaC" + bytes(40)), said(bytes(1000)), said(b"hello, hello")):

@@ -107,9 +107,19 @@ def test_clients_at_the_same_time_are_heard_apart() -> None:
 # The socket
 
 
-def test_a_silent_server_says_ping_from_time_to_time() -> None:
+def test_the_server_says_ping_from_time_to_time() -> None:
     with connected(client(Pace(ping_seconds=0.01))) as socket:
         assert [socket.receive_json() for _ in range(3)] == [{"type": "ping"}] * 3
+
+
+def test_pings_come_while_audio_flows_as_well() -> None:
+    found: list[Any] = []
+    with connected(client(Pace(ping_seconds=0.01))) as socket:
+        while {"type": "ping"} not in found:
+            socket.send_text(said(bytes(64), sample_rate=16000))
+            while found[-1:] != [{"ack": True}]:
+                found.append(socket.receive_json())
+            found.append(None)
 
 
 def test_a_silent_client_is_let_go() -> None:
