@@ -442,7 +442,7 @@ class TestInputs:
 
     def test_what_another_job_has_not_finished_is_refused(self, services: Services, submit: Submit) -> None:
         waiting = submit()
-        with pytest.raises(FileNotFound):
+        with pytest.raises(InvalidRequest, match="is queued"):
             submit(audio_prompt={"job_id": waiting.job_id, "file": "bass.wav"})
         run(services, waiting)
         with pytest.raises(FileNotFound, match="has no file 'piano"):
