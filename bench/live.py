@@ -127,7 +127,7 @@ def _section(alone: Heard, crowd: Heard, carried: float) -> Section:
         "storage and clients share the cores of one machine.",
         [Table(("seconds until", "median", "95th percentile", "longest"), rows)],
         [
-            Goal(f"a chord is named within a second of its beginning, at the 95th percentile, with {count} connections",
+            Goal(f"a chord is named within a second of its beginning, at the 95th percentile, connections: {count}",
                  float(np.percentile(heard.chords, 95)), LONGEST_WAIT_SECONDS)
             for count, heard in ((1, alone), (CROWD, crowd))
         ],
