@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,7 +22,7 @@ from core.jobs.progress import Progress
 from core.ports import Blobs, Engines
 from core.settings import Settings
 from core.theory.notation import MOST_FAULTS
-from functions.http.app import create_app
+from tests import in_process
 from tests.music import Music, guitar
 from tests.songs import decoded, encoded, level_db
 from tests.toy_engine import ToyEngine, ToyEngines
@@ -105,12 +104,7 @@ def services(music: Music, toy: ToyEngine) -> Services:
 
 
 def call(services: Services, **options: Any) -> httpx.Response:
-    async def send() -> httpx.Response:
-        transport = httpx.ASGITransport(create_app(lambda: services))
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            return await client.post(PATH, **options)
-
-    return asyncio.run(send())
+    return in_process.call(services, "POST", PATH, **options)
 
 
 def work(services: Services, answer: httpx.Response) -> Job:

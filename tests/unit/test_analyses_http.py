@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import itertools
 import json
@@ -20,7 +19,7 @@ from core.bootstrap import Services, build, memory_storage
 from core.jobs.model import AUDIO_FILES, UPLOADS, Job, JobStatus
 from core.jobs.progress import Progress
 from core.settings import Settings
-from functions.http.app import create_app
+from tests.in_process import call
 from tests.music import SAMPLE_RATE, Samples, band
 from tests.songs import encoded
 
@@ -30,15 +29,6 @@ FILES = {"analysis.json", "analysis.jams", "chart.mid", "click.flac"}
 @pytest.fixture
 def services() -> Services:
     return build(Settings.read({"LONGEST_SOURCE_SECONDS": "60"}), memory_storage())
-
-
-def call(services: Services, method: str, path: str, **options: Any) -> httpx.Response:
-    async def send() -> httpx.Response:
-        transport = httpx.ASGITransport(create_app(lambda: services))
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            return await client.request(method, path, **options)
-
-    return asyncio.run(send())
 
 
 def send_file(services: Services, samples: Samples, name: str = "song.wav", **fields: str) -> Job:

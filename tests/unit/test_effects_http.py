@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import io
 import json
@@ -27,7 +26,7 @@ from core.jobs.model import AUDIO_FILES, Job, JobStatus
 from core.jobs.progress import Progress
 from core.settings import Settings
 from core.soundbank.sample import SAMPLES, Sample, SoundMaker
-from functions.http.app import create_app
+from tests.in_process import call
 from tests.songs import decoded, encoded, song
 
 SAMPLE_RATE = 44100
@@ -48,15 +47,6 @@ def services() -> Services:
     built = build(settings, memory_storage())
     built.sounds.store.add(SAMPLE, None)
     return built
-
-
-def call(services: Services, method: str, path: str, **options: Any) -> httpx.Response:
-    async def send() -> httpx.Response:
-        transport = httpx.ASGITransport(create_app(lambda: services))
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            return await client.request(method, path, **options)
-
-    return asyncio.run(send())
 
 
 def post(services: Services, *effects: dict[str, Any], **fields: Any) -> httpx.Response:

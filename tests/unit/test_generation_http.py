@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import pytest
 
 from core.bootstrap import Services, build, memory_storage
 from core.settings import Settings
-from functions.http.app import create_app
+from tests.in_process import call
 from tests.songs import encoded, song
 from tests.toy_engine import ToyEngines
 
@@ -24,15 +23,6 @@ BODY = {"target_stems": ["bass"], "engine": "toy", "model": "melody"}
 @pytest.fixture
 def services() -> Services:
     return build(Settings.read({"LONGEST_SOURCE_SECONDS": "10"}), memory_storage(), engines=ToyEngines())
-
-
-def call(services: Services, method: str, path: str, **options: Any) -> httpx.Response:
-    async def send() -> httpx.Response:
-        transport = httpx.ASGITransport(create_app(lambda: services))
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            return await client.request(method, path, **options)
-
-    return asyncio.run(send())
 
 
 def form(services: Services, *files: tuple[str, Any], headers: dict[str, str] | None = None) -> httpx.Response:

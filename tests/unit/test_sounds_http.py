@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import httpx
@@ -10,8 +9,8 @@ import pytest
 
 from core.bootstrap import Services, build, memory_storage
 from core.settings import Settings
-from functions.http.app import create_app
 from tests.clock import Clock
+from tests.in_process import call
 
 NOTE: dict[str, Any] = {
     "instrument": "electric_guitar", "string": 3, "fret": 5, "velocity": 0.7, "technique": ["pluck"],
@@ -22,15 +21,6 @@ NOTE: dict[str, Any] = {
 @pytest.fixture
 def services() -> Services:
     return build(Settings.read({}), memory_storage())
-
-
-def call(services: Services, method: str, path: str, **options: Any) -> httpx.Response:
-    async def send() -> httpx.Response:
-        transport = httpx.ASGITransport(create_app(lambda: services))
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            return await client.request(method, path, **options)
-
-    return asyncio.run(send())
 
 
 def errors(answer: httpx.Response) -> dict[str, str]:
