@@ -200,8 +200,16 @@ class Outcome:
     undeleted: list[str]
 
 
+@pytest.fixture(scope="module")
+def threads_before() -> set[threading.Thread]:
+    """Those that other tests of this process left waiting."""
+    return set(threading.enumerate())
+
+
 @pytest.fixture(scope="module", params=WAYS)
-def outcomes(request: pytest.FixtureRequest, undisturbed: Trial) -> list[Outcome]:
+def outcomes(
+    request: pytest.FixtureRequest, threads_before: set[threading.Thread], undisturbed: Trial
+) -> list[Outcome]:
     """One for each call."""
     return [_outcome(at, request.param) for at in range(1, undisturbed.faults.calls + 1)]
 
@@ -245,8 +253,8 @@ def test_whatever_call_fails_no_part_stays_beside_the_files(outcomes: list[Outco
     assert [outcome.call for outcome in outcomes if outcome.others != {".report.json"}] == []
 
 
-def test_no_thread_is_left(outcomes: list[Outcome]) -> None:
-    assert [thread.name for thread in threading.enumerate() if not thread.daemon] == ["MainThread"]
+def test_no_thread_is_left(outcomes: list[Outcome], threads_before: set[threading.Thread]) -> None:
+    assert [thread.name for thread in set(threading.enumerate()) - threads_before if not thread.daemon] == []
 
 
 class Happening(Faults):
