@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
@@ -13,10 +13,11 @@ from core.accompaniment.request import AccompanimentOptions
 from core.accompaniment.sheet import Sheet
 from core.accompaniment.takes import CHANNELS, Remake, Take
 from core.accompaniment.window import Window
+from core.audio.blocks import closable
 from core.errors import EngineFailed, FieldError, InvalidRequest
 from core.generation.prompts import build_description
 from core.generation.receipt import Maker
-from core.ports import GenerationEngine, Piece, Recording, Renderer, StemRequest
+from core.ports import GenerationEngine, Recording, Renderer, StemRequest
 
 if TYPE_CHECKING:
     from core.ports import Block
@@ -57,7 +58,7 @@ class Players:
             melody = self._melody(renderer)
             requests = [self._request(stem, melody) for stem in self.options.target_stems]
             takes = [resources.enter_context(self._take(request, renderer)) for request in requests]
-            with closing(_generator(renderer.render(requests, step))) as pieces:
+            with closing(closable(renderer.render(requests, step))) as pieces:
                 for piece in pieces:
                     if piece.block.size:
                         takes[piece.stem].add(piece.block)
@@ -92,7 +93,7 @@ class Players:
     def _once_more(self, request: StemRequest) -> Generator[Block, None, None]:
         with (
             self.engine.load(self.model, self.check) as renderer,
-            closing(_generator(renderer.render([request], lambda share: self.check()))) as pieces,
+            closing(closable(renderer.render([request], lambda share: self.check()))) as pieces,
         ):
             for piece in pieces:
                 yield piece.block
@@ -112,8 +113,3 @@ class Players:
             melody=melody,
             timeline=sheet.timeline,
         )
-
-
-def _generator(pieces: Iterator[Piece]) -> Generator[Piece, None, None]:
-    """The pieces, closed with this generator whatever kind of iterator they are."""
-    yield from pieces

@@ -1,14 +1,21 @@
-"""Streams of samples, cut into blocks of another length."""
+"""Streams of samples: cut into blocks of another length, and closed in time."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
     from core.ports import Block
+
+Item = TypeVar("Item")
+
+
+def closable(items: Iterable[Item]) -> Generator[Item, None, None]:
+    """The items, closed with this generator whatever kind of iterator they come from."""
+    yield from items
 
 
 def even(blocks: Iterable[Block], frames: int) -> Generator[Block, None, None]:

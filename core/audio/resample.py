@@ -6,11 +6,13 @@ the start, and one second before it fills the filter, which reaches a few millis
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from core.audio.blocks import closable
 
 if TYPE_CHECKING:
     from core.ports import Block, Mixture
@@ -85,14 +87,9 @@ class ResampledMixture:
     def blocks(self, start_frame: int = 0) -> Iterator[Block]:
         second = run_in_second(start_frame, self.sample_rate)
         source_rate = self._mixture.sample_rate
-        with closing(_generator(self._mixture.blocks(second * source_rate))) as source:
+        with closing(closable(self._mixture.blocks(second * source_rate))) as source:
             resampled = resample(source, source_rate, self.sample_rate, self.channels)
             yield from cut(resampled, start_frame - second * self.sample_rate, self.frames - start_frame)
-
-
-def _generator(blocks: Iterator[Block]) -> Generator[Block, None, None]:
-    """The blocks, closed with this generator whatever kind of iterator they are."""
-    yield from blocks
 
 
 def _filled(block: Block) -> Iterator[Block]:

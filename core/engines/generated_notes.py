@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.audio.blocks import closable
 from core.audio.pitch import measure_pitch, transposed
 from core.audio.waveform import db_to_gain, fade_curve, gain_for_peak, peak, scale
 from core.errors import EngineFailed, NotFinite
@@ -110,7 +111,7 @@ class GeneratedNoteRenderer:
         """Each note once, in the order in which they are complete, with its place among ``notes``."""
         requests = [stem_request(note, number) for note in notes]
         stems = _Stems(requests, self.sample_rate, self.channels)
-        with closing(_generator(self._renderer.render(requests, step))) as pieces:
+        with closing(closable(self._renderer.render(requests, step))) as pieces:
             for piece in pieces:
                 stem = stems.add(piece)
                 if stem is not None:
@@ -129,11 +130,6 @@ class _Progress:
         done = 2 - 2.0 ** (2 - number) + (begin + size * share) * 2.0 ** (1 - number)
         self._share = max(self._share, done / self._all)
         self._step(self._share)
-
-
-def _generator(pieces: Iterator[Piece]) -> Generator[Piece, None, None]:
-    """The pieces, closed with this generator whatever kind of iterator they are."""
-    yield from pieces
 
 
 # What the model is asked for

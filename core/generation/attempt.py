@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
 from functools import partial
 
+from core.audio.blocks import closable
 from core.errors import CancelRequested, DeadlineExceeded, EngineFailed, FieldError, InvalidRequest
 from core.files.background import WriteBehind
 from core.generation.files import StemFiles
@@ -18,7 +19,7 @@ from core.generation.stems import stem_requests
 from core.generation.track import Delivery, StemTrack
 from core.jobs.model import Job
 from core.jobs.progress import Progress
-from core.ports import Blobs, Engines, Piece, Renderer, StemRequest
+from core.ports import Blobs, Engines, Renderer, StemRequest
 
 _PARTS_BEHIND = 8  # of previews, which wait for storage in memory
 
@@ -67,7 +68,7 @@ class Attempt:
             self._forget_others_work(maker)
             requests = self._requests(renderer.sample_rate)
             tracks = self._tracks(requests, renderer, resources)
-            with closing(_generator(renderer.render(requests, self._step(tracks)))) as pieces:
+            with closing(closable(renderer.render(requests, self._step(tracks)))) as pieces:
                 for piece in pieces:
                     track = tracks[piece.stem]
                     if piece.block.size and track.add(piece.block):
@@ -125,8 +126,3 @@ class Attempt:
         track.close()
         self._finished[track.stem_type] = stem
         self._progress.produced(stem.output)
-
-
-def _generator(pieces: Iterator[Piece]) -> Generator[Piece, None, None]:
-    """The pieces, closed with this generator whatever kind of iterator they are."""
-    yield from pieces

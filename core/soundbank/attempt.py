@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import soundfile
 
+from core.audio.blocks import closable
 from core.errors import (
     BlobNotFound,
     CancelRequested,
@@ -107,7 +108,7 @@ class Attempt:
         places = list(mine)
         seeds = [self._seed(index) for index in places]
         notes = [self._asks[index].note(seed) for index, seed in zip(places, seeds, strict=True)]
-        rendered = _generator(renderer.render(notes, self._step(len(places))))
+        rendered = closable(renderer.render(notes, self._step(len(places))))
         with WriteBehind(_FILES_BEHIND, _THREADS) as files, closing(rendered) as takes:
             try:
                 for take in takes:
@@ -198,8 +199,3 @@ class Attempt:
             return {"total": len(self._asks), "made": made, "found": len(self._sounds) - made}
         [sample] = self._sounds.values()
         return (self._job.result or {}) | sound_result(sample, cached=made == 0)
-
-
-def _generator(takes: Iterator[Take]) -> Generator[Take, None, None]:
-    """The takes, closed with this generator whatever kind of iterator they are."""
-    yield from takes

@@ -10,11 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from core.analysis.sections.bars import SHORTEST_BARS, Bars, angle_distances
-
-Numbers = NDArray[np.int64]
 
 _SHORTEST_RUN = 8
 """Bars: four chords, and a few more, may come again in any part."""
