@@ -17,7 +17,7 @@ INSTALLED_GPU := $(VENV)/.installed-gpu
 export OMP_WAIT_POLICY := passive
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-gpu run serve test check format bench clean
+.PHONY: help setup setup-gpu run serve test check format bench train-bridge clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -62,7 +62,7 @@ $(INSTALLED_GPU): constraints.txt requirements.txt requirements-gpu.txt requirem
 	@$(PIP) --no-deps -r requirements-gpu-nodeps.txt
 	@touch $@
 
-$(INSTALLED): $(INSTALLED_GPU) requirements-dev.txt requirements-conformance.txt
+$(INSTALLED): $(INSTALLED_GPU) requirements-dev.txt requirements-training.txt requirements-conformance.txt
 	@echo "installing Python packages into $(VENV) …"
 	@$(PIP) -r requirements-dev.txt
 	@$(PIP) --no-deps --ignore-requires-python -r requirements-conformance.txt

@@ -26,6 +26,8 @@ StemworksError
 │       ├── MislabeledAudio      holds another format than its name says
 │       ├── UnsupportedAudio     a format, rate or number of channels that is not taken
 │       ├── EmptyAudio
+│       ├── SilentAudio          not a sample of it is above silence
+│       ├── AudioTooShort        it ends before what is asked of it does
 │       ├── NoBeatFound          there is nothing in it to play to
 │       ├── AudioTooLong
 │       └── DamagedAudio         truncated, or does not decode
@@ -45,6 +47,7 @@ StemworksError
 │   │   ├── ModelNotFound        the engine knows no model of this name, or has no weights for it
 │   │   ├── ChecksumMismatch     the weights are not the ones that were pinned
 │   │   │   └── WeightsNotPinned they come from elsewhere, and nobody vouched for them
+│   │   ├── WeightsMismatch      they belong to a model of another shape
 │   │   └── HubUnavailable       where weights are published does not answer; worth another try
 │   └── EngineFailed             broke while it made sound
 │       └── NotFinite            made samples, or odds, that are no numbers: another attempt would, too
@@ -283,6 +286,20 @@ class EmptyAudio(AudioError):
     next_step = "Send a file that holds at least one sample."
 
 
+class SilentAudio(AudioError):
+    """The audio is silent."""
+
+    type = "silent-audio"
+    next_step = "Send audio that can be heard, or choose another part of it."
+
+
+class AudioTooShort(AudioError):
+    """The audio ends too early."""
+
+    type = "audio-too-short"
+    next_step = "Send longer audio, or let what is asked of it end earlier."
+
+
 class NoBeatFound(AudioError):
     """Nothing in it can be played to."""
 
@@ -408,6 +425,13 @@ class WeightsNotPinned(ChecksumMismatch):
 
     type = "weights-not-pinned"
     next_step = "Add the pin that the detail names to MODEL_CHECKSUMS."
+
+
+class WeightsMismatch(EngineUnavailable):
+    """The weights belong to another model."""
+
+    type = "weights-mismatch"
+    next_step = "The detail says what differs; put a checkpoint of this shape in its place, or name another model."
 
 
 class HubUnavailable(EngineUnavailable):

@@ -64,9 +64,9 @@ class ModelInfo:
     seconds_per_step: float = 0.0
 
 
-Task = Literal["generation", "separation", "sound", "effects", "analysis"]
+Task = Literal["generation", "separation", "sound", "effects", "analysis", "bridge"]
 """What an engine can be asked to do: make stems, take songs apart, play single notes, change how a file sounds, say
-what is heard in it."""
+what is heard in it, make a third track out of two."""
 
 
 @dataclass(frozen=True)
@@ -417,6 +417,84 @@ class NoteEngine(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Track:
+    """One of the two tracks of a bridge, from where it begins to where it ends.
+
+    Attributes:
+        blocks: its samples ``[C, T]`` from its first, in blocks of any length; may be called as often as need be, and
+            the iterator closed early.
+        beats: seconds from its first sample, ascending; empty if none were heard.
+    """
+
+    blocks: Callable[[], Iterator[Block]]
+    beats: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two tracks, and what is wanted between them.
+
+    Attributes:
+        sample_rate: Hz, of both: the bridger's own, if it has one.
+        channels: 1 or 2, of both.
+        frames: of each, at least 1.
+        ratios: 0 is track 1, 1 is track 2; at least one, none twice, in any order.
+        crossfade_seconds: how long two segments sound together, for bridgers that work in segments.
+    """
+
+    track1: Track
+    track2: Track
+    sample_rate: int
+    channels: int
+    frames: int
+    ratios: tuple[float, ...]
+    crossfade_seconds: float
+
+
+class Bridger(Protocol):
+    """A model that is loaded, and makes a third track out of two.
+
+    Attributes:
+        sample_rate: Hz, of what it takes and makes; ``None`` if it works at any.
+        weights: SHA-256 of the weights in hexadecimal; ``None`` if it has none.
+        compute: in what and on what it computes, such as ``float16 on cuda``; ``None`` without weights.
+        segment_seconds: the length of the segments that it makes one by one; ``None`` if it makes the whole in one go.
+    """
+
+    sample_rate: int | None
+    weights: str | None
+    compute: str | None
+    segment_seconds: float | None
+
+    def bridge(self, pair: Pair, step: Callable[[float], None]) -> Iterator[StemBlock]:
+        """Yield the new tracks side by side, one for each ratio, in blocks ``[R, C, T]``: ``pair.frames`` in all.
+
+        Samples are float32 around full scale ±1 and may exceed it. ``step`` is told often which share of the work is
+        done, 0 to 1; what it raises ends the run, and closing the iterator does. A track does not depend on the ratios
+        that it is made with, nor on how its blocks are cut. Memory does not grow with the length. Raises
+        ``EngineFailed``, or what reading the tracks raises.
+        """
+        ...
+
+
+class BridgeEngine(Protocol):
+    """Makes a third track out of two."""
+
+    info: EngineInfo
+
+    def load(self, model: str | None, wait: Callable[[], None]) -> AbstractContextManager[Bridger]:
+        """The model of this name, ``None`` for the default; loaded, kept and waited for as ``GenerationEngine.load``.
+
+        Raises ``EngineUnavailable``, ``ModelNotFound``, ``ChecksumMismatch`` or ``WeightsMismatch``.
+        """
+        ...
+
+    def loaded(self) -> dict[str, str | None]:
+        """The models that are kept warm, each with the SHA-256 of its weights."""
+        ...
+
+
 class Engines(Protocol):
     """The engines that this installation knows."""
 
@@ -441,6 +519,10 @@ class Engines(Protocol):
         ...
 
     def notes(self, name: str) -> NoteEngine:
+        """The engine of this name, loaded on its first use and kept. Raises ``EngineUnavailable``."""
+        ...
+
+    def bridge(self, name: str) -> BridgeEngine:
         """The engine of this name, loaded on its first use and kept. Raises ``EngineUnavailable``."""
         ...
 

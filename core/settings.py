@@ -69,6 +69,7 @@ class Settings(BaseModel):
     )
     default_generation_engine: str = Field("synth", description="Engine of a request that names none")
     default_sound_engine: str = Field("plucked_string", description="Engine of a sound that names none")
+    default_bridge_engine: str = Field("morph", description="Engine of a bridge that names none")
     webhook_secrets: Annotated[Words, AfterValidator(_secrets)] = Field(
         (), description="whsec_… secrets that sign callbacks, the newest first; several while rotating"
     )

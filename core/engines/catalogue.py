@@ -209,4 +209,47 @@ ANALYSIS = EngineInfo(
     ),
 )
 
-CATALOGUE = (SYNTH, MUSICGEN, STABLE_AUDIO, SPECTRAL, DEMUCS, PLUCKED_STRING, EFFECTS, ANALYSIS)
+MORPH = EngineInfo(
+    name="morph",
+    version="1",
+    tasks=("bridge",),
+    hardware="cpu",
+    licence="MIT",
+    models=(
+        ModelInfo(
+            name="morph",
+            loader="numpy",
+            sample_rate=None,
+            channels=2,
+            longest_seconds=None,
+            stems=(),
+            commercial_use=True,
+            seconds_per_audio_second=1 / 20,  # for each ratio and channel
+        ),
+    ),
+)
+
+ENCODEC = EngineInfo(
+    name="encodec",
+    version="1",
+    tasks=("bridge",),
+    hardware="gpu",
+    licence="MIT",
+    models=(
+        ModelInfo(
+            name="cascade",
+            loader="encodec or transformers",
+            sample_rate=24000,
+            channels=1,
+            longest_seconds=None,
+            stems=(),
+            commercial_use=False,  # because of the codec's weights; the bridge's own are the operator's
+            memory_bytes=120_000_000,
+            weights=None,
+            weights_licence="CC-BY-NC-4.0",
+            seconds_per_audio_second=0.5,  # for each ratio and channel
+        ),
+    ),
+)
+
+CATALOGUE = (SYNTH, MUSICGEN, STABLE_AUDIO, SPECTRAL, DEMUCS, PLUCKED_STRING, EFFECTS, ANALYSIS, MORPH, ENCODEC)

@@ -9,10 +9,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from core.engines.catalogue import CATALOGUE, DEMUCS, MUSICGEN, PLUCKED_STRING, SPECTRAL, STABLE_AUDIO, SYNTH
+from core.engines.catalogue import (
+    CATALOGUE,
+    DEMUCS,
+    ENCODEC,
+    MORPH,
+    MUSICGEN,
+    PLUCKED_STRING,
+    SPECTRAL,
+    STABLE_AUDIO,
+    SYNTH,
+)
 from core.engines.devices import choose_device, gpu_available
 from core.errors import EngineUnavailable
-from core.ports import Blobs, EngineInfo, GenerationEngine, NoteEngine, SeparationEngine
+from core.ports import Blobs, BridgeEngine, EngineInfo, GenerationEngine, NoteEngine, SeparationEngine
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,6 +62,10 @@ class EngineRegistry:
 
             return GeneratedNotes(self.generation(name))
         return cast(NoteEngine, self._engine("sound", name, {PLUCKED_STRING.name: self._plucked_string}))
+
+    def bridge(self, name: str) -> BridgeEngine:
+        makers = {MORPH.name: self._morph, ENCODEC.name: self._encodec}
+        return cast(BridgeEngine, self._engine("bridge", name, makers))
 
     def _engine(self, task: str, name: str, makers: dict[str, Callable[[], Any]]) -> Any:
         if name not in makers:
@@ -101,6 +115,21 @@ class EngineRegistry:
 
         settings = self._settings
         return DemucsEngine(self._checkpoints, self._models, settings.torch_device, settings.torch_precision)
+
+    def _morph(self) -> BridgeEngine:
+        from core.engines.morph.engine import MorphEngine
+
+        return MorphEngine()
+
+    def _encodec(self) -> BridgeEngine:
+        from core.engines.encodec.engine import EncodecEngine
+        from core.engines.weights import ModelFolders
+
+        settings = self._settings
+        return EncodecEngine(
+            ModelFolders(self._checkpoints), self._models, settings.torch_device, settings.torch_precision,
+            settings.batch_memory_bytes,
+        )  # fmt: skip
 
     @cached_property
     def _checkpoints(self) -> CheckpointStore:

@@ -26,6 +26,9 @@ AUDIO_FILES = "audio-files"
 UPLOADS = "uploads"
 """The container of the files that come in through the API."""
 
+_STEPS_KEPT = 32  # of a job's history: a row has room for much else
+_LONGEST_STEP_MESSAGE = 300
+
 
 class JobKind(StrEnum):
     """What a job makes."""
@@ -37,6 +40,7 @@ class JobKind(StrEnum):
     EFFECTS = "effects"
     ANALYSIS = "analysis"
     ACCOMPANIMENT = "accompaniment"
+    BRIDGE = "bridge"
 
     @property
     def has_files(self) -> bool:
@@ -147,6 +151,15 @@ class Callback(Model):
     disabled: bool = False
 
 
+class JobStep(Model):
+    """When the job came to a status, or to an attempt, and what was said of it then."""
+
+    at: datetime
+    status: JobStatus
+    attempt: int
+    message: str
+
+
 class Job(Model):
     """One request and its state.
 
@@ -165,6 +178,7 @@ class Job(Model):
         started_at: when the first attempt began that belongs to this go.
         lease_expires_at: until when the running attempt counts as alive without a sign of life.
         sends: how often its message was sent; ``sent_at``: when last.
+        history: the newest steps that it took since it was stored, the oldest first.
         revision: counts the writes; an event's id.
         etag: the version in storage that this was read from; not part of the document.
     """
@@ -201,6 +215,7 @@ class Job(Model):
     revision: int = 0
     outputs: tuple[Output, ...] = ()
     previews: tuple[Preview, ...] = ()
+    history: tuple[JobStep, ...] = ()
     error: JobError | None = None
     etag: str = Field(default="", exclude=True)
 
@@ -300,4 +315,9 @@ class Job(Model):
         )  # fmt: skip
 
     def _step(self, now: datetime, **changes: Any) -> Job:
-        return self.evolve(updated_at=now, revision=self.revision + 1, **changes)
+        after = self.evolve(updated_at=now, revision=self.revision + 1, **changes)
+        if (after.status, after.attempt) == (self.status, self.attempt):
+            return after
+        message = after.status_message[:_LONGEST_STEP_MESSAGE]
+        step = JobStep(at=now, status=after.status, attempt=after.attempt, message=message)
+        return after.evolve(history=(*self.history, step)[-_STEPS_KEPT:])

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from core.jobs.model import EngineStamp, Job, JobError, JobKind, JobStatus, Model, Output, Preview
+from core.jobs.model import EngineStamp, Job, JobError, JobKind, JobStatus, JobStep, Model, Output, Preview
 
 
 class OutputView(Output):
@@ -46,6 +46,7 @@ class JobView(Model):
     engine: EngineStamp
     outputs: list[OutputView] = Field(description="The files that are finished, while the job runs as well")
     previews: list[PreviewView] = Field(description="What can be heard before it is finished, if it was asked for")
+    history: list[JobStep] = Field(description="The newest steps it took since it was stored, the oldest first")
     result: dict[str, Any] | None = Field(description="What was measured of the whole, once it is known")
     error: JobError | None
     links: dict[str, str] = Field(description="self, events, and what can be done with the job now")

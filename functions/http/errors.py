@@ -67,6 +67,8 @@ _STATUS: dict[type[errors.StemworksError], int] = {
     errors.MislabeledAudio: 422,
     errors.UnsupportedAudio: 422,
     errors.EmptyAudio: 422,
+    errors.SilentAudio: 422,
+    errors.AudioTooShort: 422,
     errors.NoBeatFound: 422,
     errors.AudioTooLong: 422,
     errors.DamagedAudio: 422,

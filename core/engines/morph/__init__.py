@@ -1,0 +1,1 @@
+"""The default bridge engine: spectral interpolation on the beat, with numpy and no weights."""

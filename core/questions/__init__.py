@@ -1,0 +1,1 @@
+"""Questions about a job, answered from what is on record of it and from nothing else."""

@@ -1,0 +1,1 @@
+"""Training of the bridge model: a folder of music in, a checkpoint that the encodec engine loads out."""
