@@ -23,6 +23,7 @@ from core.effects.service import EffectsService
 from core.effects.worker import EffectsWorker
 from core.engines.registry import EngineRegistry
 from core.errors import StorageError
+from core.files.inputs import Inputs
 from core.files.sources import Sources, audio_probe
 from core.files.uploads import Uploads
 from core.generation.planner import GenerationPlanner
@@ -156,7 +157,7 @@ def build(
         storage=storage,
         engines=engines,
         jobs=jobs,
-        generations=Generations(GenerationPlanner(planner, draw_seed), sources, jobs),
+        generations=Generations(GenerationPlanner(planner, draw_seed), Inputs(sources, jobs)),
         separations=separations,
         sounds=sounds,
         effects=effects,

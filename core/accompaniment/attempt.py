@@ -22,7 +22,7 @@ from core.analysis.result import Analysis
 from core.audio.levels import rounded
 from core.audio.waveform import gain_to_db
 from core.errors import AudioTooLong, NoBeatFound
-from core.generation.inputs import Input
+from core.files.inputs import Input
 from core.generation.receipt import Maker
 from core.jobs.model import Job, Output
 from core.jobs.progress import Progress

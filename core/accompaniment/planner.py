@@ -10,8 +10,9 @@ from core.accompaniment.asking import ChordsAsked
 from core.accompaniment.request import AccompanimentOptions
 from core.audio.formats import OUTPUT_FORMATS
 from core.errors import FieldError, InvalidRequest
+from core.files.inputs import Input
 from core.files.upload import UploadedAudio
-from core.generation.inputs import MELODY, Input
+from core.generation.inputs import MELODY
 from core.generation.options import called
 from core.jobs.messages import GENERATION_REQUESTS
 from core.jobs.model import Job, JobKind

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, BinaryIO
 from core.accompaniment.asking import chords_asked
 from core.accompaniment.planner import AccompanimentPlanner
 from core.accompaniment.request import AccompanimentOptions, AccompanimentRequest
+from core.files.inputs import Input
 from core.files.source import Source
 from core.files.sources import Sources
 from core.files.upload import UploadedAudio
-from core.generation.inputs import Input
 from core.jobs.model import Job
 from core.jobs.service import JobService
 from core.validation import fingerprint

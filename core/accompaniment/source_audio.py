@@ -12,7 +12,8 @@ from core.analysis.listening import Voice
 from core.audio.conversion import with_channels
 from core.audio.resample import cut
 from core.files.decoded import decoded_ahead
-from core.generation.inputs import MELODY, Input
+from core.files.inputs import Input
+from core.generation.inputs import MELODY
 from core.generation.recordings import recordings
 from core.ports import Blobs, Recording
 

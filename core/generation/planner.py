@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import FieldError, InvalidRequest
-from core.generation.inputs import INPUTS, Input
+from core.files.inputs import Input
+from core.generation.inputs import INPUTS
 from core.generation.options import called, option_errors
 from core.generation.request import GenerationOptions
 from core.jobs.messages import GENERATION_REQUESTS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from core.generation.inputs import Input
+from core.files.inputs import Input
 from core.jobs.model import Model, Output
 from core.ports import EngineInfo, ModelInfo, Renderer
 

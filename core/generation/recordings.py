@@ -12,7 +12,8 @@ import numpy as np
 
 from core.audio.conversion import Conversion
 from core.files.decoded import decoded
-from core.generation.inputs import AUDIO_PROMPT, Input, errors_of
+from core.files.inputs import Input, errors_of
+from core.generation.inputs import AUDIO_PROMPT
 from core.ports import Blobs, Recording
 
 if TYPE_CHECKING:

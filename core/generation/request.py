@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from core.errors import FieldError, InvalidRequest
+from core.files.inputs import StoredFile
 from core.jobs.request import JobRequest
 from core.theory.chords import parse_chord, symbol_parts
 from core.theory.fields import KeyName, chord_list
@@ -120,25 +121,6 @@ class GenerationParameters(SeedParameters):
             raise InvalidRequest([FieldError(*fault) for fault in faults]) from None
         entries = zip(self.chord_progression, chords, strict=True)
         return tuple(entry if symbol_parts(entry) else chord.symbol for entry, chord in entries)
-
-
-class StoredFile(BaseModel):
-    """A file in storage: an upload, a blob, or what another job made."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    upload_id: Identifier | None = Field(None, description="A completed upload (POST /v1/uploads)")
-    blob: Annotated[str, Field(max_length=1100)] | None = Field(None, description="A blob, as container/name")
-    job_id: Identifier | None = Field(None, description="A completed job; file says which of its files")
-    file: Annotated[str, Field(max_length=200)] | None = Field(None, description="One of the job's outputs, by name")
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        if (self.job_id is None) != (self.file is None):
-            raise ValueError("job_id and file go together")
-        if sum(place is not None for place in (self.upload_id, self.blob, self.job_id)) != 1:
-            raise ValueError("name one of upload_id, blob, or job_id with file")
-        return self
 
 
 _NO_PARAMETERS = GenerationParameters()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeVar
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, Headers, UploadFile
 
 from core.errors import FieldError, InvalidRequest
+from core.files.inputs import SentFile
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -37,6 +38,11 @@ class ReceivedFile:
         while piece := self.file.read(_PIECE_BYTES):
             digest.update(piece)
         return digest.hexdigest()
+
+
+def sent_files(files: Mapping[str, ReceivedFile]) -> dict[str, SentFile]:
+    """The files as services take them; each is read once, for its checksum."""
+    return {name: SentFile(file.file, file.filename, file.sha256()) for name, file in files.items()}
 
 
 def is_multipart(headers: Headers) -> bool:

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
 
+from core.files.inputs import form_fingerprint
 from core.generation.inputs import INPUTS
 from core.generation.request import GenerationOptions, GenerationParameters, GenerationRequest
-from core.generation.service import SentFile, stamp
 from core.validation import fingerprint
 from functions.http.dependencies import ServicesDep, idempotency_key, require_json, wait_seconds
-from functions.http.forms import ReceivedFile, is_multipart, json_body, received_files, validated
+from functions.http.forms import is_multipart, json_body, received_files, sent_files, validated
 from functions.http.schemas import schema_of
 from functions.http.submission import JOB_ANSWERS, submitted
 
@@ -44,12 +44,12 @@ async def create_generation(
     if is_multipart(request.headers):
         async with received_files(request, INPUTS) as (files, fields):
             options = validated(GenerationOptions, _nested(fields))
-            sent = await run_in_threadpool(_sent, files)
+            sent = await run_in_threadpool(sent_files, files)
             return await submitted(
                 services,
                 lambda job_id: services.generations.of_files(options, sent, job_id=job_id),
                 key=scoped,
-                fingerprint=stamp(options, sent),
+                fingerprint=form_fingerprint(options, sent),
                 wait=wait,
             )
     await require_json(request)
@@ -67,7 +67,3 @@ def _nested(fields: dict[str, Any]) -> dict[str, Any]:
     """A form's fields as JSON has them: the parameters in an object of their own."""
     parameters = {name: value for name, value in fields.items() if name in GenerationParameters.model_fields}
     return {"parameters": parameters} | {name: value for name, value in fields.items() if name not in parameters}
-
-
-def _sent(files: dict[str, ReceivedFile]) -> dict[str, SentFile]:
-    return {name: SentFile(file.file, file.filename, file.sha256()) for name, file in files.items()}

@@ -15,8 +15,9 @@ import pytest
 
 from core.bootstrap import Services, Storage, build
 from core.errors import EngineFailed, FileNotFound, InvalidRequest, StorageUnavailable
+from core.files.inputs import SentFile
 from core.generation.request import GenerationOptions, GenerationRequest
-from core.generation.service import Generations, SentFile
+from core.generation.service import Generations
 from core.jobs.model import AUDIO_FILES, UPLOADS, Job, JobStatus, Preview
 from core.jobs.progress import Progress
 from core.jobs.view import job_view

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from core.errors import CancelRequested, DamagedAudio
+from core.files.inputs import Input
 from core.files.source import Source
 from core.files.upload import UploadedAudio
-from core.generation.inputs import Input
 from core.generation.recordings import LONGEST_PROMPT_SECONDS, first, last, recordings
 from core.ports import Recording
 from core.storage.memory import MemoryBlobs
