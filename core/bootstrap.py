@@ -18,6 +18,9 @@ from core.analysis.service import Analyses
 from core.analysis.worker import AnalysisWorker
 from core.assistant.service import Assistant
 from core.assistant.setup import assistant_of
+from core.bridge.planner import BridgePlanner
+from core.bridge.service import Bridges
+from core.bridge.worker import BridgeWorker
 from core.effects.planner import EffectsPlanner
 from core.effects.service import EffectsService
 from core.effects.worker import EffectsWorker
@@ -90,6 +93,7 @@ class Services:
     effects: EffectsService
     analyses: Analyses
     accompaniments: Accompaniments
+    bridges: Bridges
     assistant: Assistant
     channel: Channel
     live_events: LiveEvents
@@ -140,12 +144,15 @@ def build(
     bank = SoundStore(storage.tables["sounds"])
     workers = workers or _workers(settings, storage, engines, store, bank, clock)
     jobs = JobService(store, storage.queues, storage.blobs, announcer, clock, settings)
-    runner = JobRunner(store, storage.queues, announcer, jobs.remove_files, workers, clock, settings)
+    runner = JobRunner(
+        store, storage.queues, announcer, jobs.remove_files, jobs.remove_inputs, workers, clock, settings
+    )
     planner = JobPlanner(engines, clock, settings)
     idempotency = Idempotency(storage.tables["idempotency"], clock, new_id)
     probe = audio_probe(settings.longest_source_seconds)
     uploads = Uploads(storage.tables["uploads"], storage.blobs, probe, clock, new_id, settings)
     sources = Sources(storage.blobs, uploads, probe, settings)
+    inputs = Inputs(sources, jobs)
     separations = Separations(SeparationPlanner(planner, draw_seed), sources)
     sounds = Sounds(SoundPlanner(planner, draw_seed), bank, storage.tables["sounds"], storage.blobs, jobs, clock)
     effects = EffectsService(EffectsPlanner(planner), sources, jobs, sounds.get)
@@ -157,12 +164,13 @@ def build(
         storage=storage,
         engines=engines,
         jobs=jobs,
-        generations=Generations(GenerationPlanner(planner, draw_seed), Inputs(sources, jobs)),
+        generations=Generations(GenerationPlanner(planner, draw_seed), inputs),
         separations=separations,
         sounds=sounds,
         effects=effects,
         analyses=Analyses(AnalysisPlanner(planner), sources, jobs),
         accompaniments=Accompaniments(AccompanimentPlanner(planner, draw_seed), sources, jobs),
+        bridges=Bridges(BridgePlanner(planner), inputs),
         assistant=assistant_of(settings),
         channel=channel,
         live_events=_live_events(settings, channel, live_sessions),
@@ -214,6 +222,7 @@ def _workers(
         JobKind.SOUND_BATCH: sounds,
         JobKind.EFFECTS: EffectsWorker(storage.blobs, settings.longest_source_seconds),
         JobKind.ACCOMPANIMENT: AccompanimentWorker(engines, storage.blobs),
+        JobKind.BRIDGE: BridgeWorker(engines, storage.blobs),
         JobKind.ANALYSIS: AnalysisWorker(storage.blobs, settings.longest_source_seconds),
     }
 

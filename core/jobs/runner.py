@@ -16,6 +16,7 @@ from typing import Protocol
 from core.errors import (
     AttemptsExhausted,
     AttemptStopped,
+    AudioError,
     CancelRequested,
     DeadlineExceeded,
     JobGone,
@@ -25,10 +26,11 @@ from core.errors import (
     RowChanged,
     RowNotFound,
     StemworksError,
+    StorageError,
     TimeUsedUp,
 )
 from core.jobs.messages import send_job
-from core.jobs.model import Job, JobError, JobKind
+from core.jobs.model import Job, JobError, JobKind, JobStatus
 from core.jobs.progress import Progress
 from core.jobs.retry import Decision, decide, delay_seconds, describe, patience_seconds
 from core.jobs.store import JobStore
@@ -74,6 +76,7 @@ class JobRunner:
     queues: Queues
     announcer: Announcer
     remove_files: Callable[[Job], object]
+    remove_inputs: Callable[[Job], object]
     workers: Mapping[JobKind, Worker]
     clock: Clock
     settings: Settings
@@ -98,7 +101,7 @@ class JobRunner:
         except Exception as error:  # noqa: BLE001 - whatever broke, the job must say so
             self._fail(progress, error)
         else:
-            self._finish(progress, lambda held: held.completed(self.clock()))
+            self._discard_inputs(self._finish(progress, lambda held: held.completed(self.clock())))
 
     def give_up(self, job_id: str, error: StemworksError) -> None:
         """Fail a job whose message went to the poison queue, unless an attempt is alive or it has ended."""
@@ -159,19 +162,33 @@ class JobRunner:
         if isinstance(error, TimeUsedUp):  # it got further, and so does not count
             self._finish(progress, lambda held: held.released(described, self.clock()).with_another_attempt())
         elif decide(error, job.attempt, job.attempts_allowed) is Decision.GIVE_UP:
-            self._finish(progress, lambda held: held.failed(described, self.clock()))
+            ended = self._finish(progress, lambda held: held.failed(described, self.clock()))
+            if isinstance(error, AudioError):  # no retry would come to anything else
+                self._discard_inputs(ended)
         else:
             self._finish(progress, lambda held: held.released(described, self.clock()))
 
-    def _finish(self, progress: Progress, step: Callable[[Job], Job], pause_seconds: float | None = None) -> None:
-        """Store how the attempt ended, then tell the client, or send the message of the next attempt."""
+    def _finish(self, progress: Progress, step: Callable[[Job], Job], pause_seconds: float | None = None) -> Job | None:
+        """Store how the attempt ended, then tell the client, or send the message of the next attempt.
+
+        ``None`` if the job is no longer this attempt's.
+        """
         job = self._write(progress, step)
         if job is None:
-            return
+            return None
         if job.status.ended:
             self.announcer.announce(job)
         else:
             send_job(self.queues, job, pause_seconds or delay_seconds(job.attempt))
+        return job
+
+    def _discard_inputs(self, job: Job | None) -> None:
+        """Remove what came with the request, now that it is of no more use; housekeeping does what is not done here."""
+        if job and job.status in (JobStatus.COMPLETED, JobStatus.FAILED):
+            try:
+                self.remove_inputs(job)
+            except StorageError as error:
+                log.warning("job %s: what came with it is still there: %s", job.job_id, error)
 
     def _write(self, progress: Progress, step: Callable[[Job], Job]) -> Job | None:
         """Store the attempt's last word; ``None`` if the job is no longer this attempt's."""

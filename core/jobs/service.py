@@ -108,10 +108,11 @@ class JobService:
 
     def remove_files(self, job: Job) -> int:
         """Delete what the job wrote, and what came with its request; returns how many files there were."""
-        removed = self.blobs.remove_all(AUDIO_FILES, job.folder)
-        if job.input_folder:
-            removed += self.blobs.remove_all(UPLOADS, job.input_folder)
-        return removed
+        return self.blobs.remove_all(AUDIO_FILES, job.folder) + self.remove_inputs(job)
+
+    def remove_inputs(self, job: Job) -> int:
+        """Delete what came with the job's request, if anything did; returns how many files there were."""
+        return self.blobs.remove_all(UPLOADS, job.input_folder) if job.input_folder else 0
 
     def output(self, job: Job, name: str) -> Output:
         """The job's file of this name. Raises ``FileNotFound`` or ``FilesExpired``."""

@@ -36,6 +36,7 @@ _TASKS: dict[JobKind, Task] = {
     JobKind.EFFECTS: "effects",
     JobKind.ANALYSIS: "analysis",
     JobKind.ACCOMPANIMENT: "generation",
+    JobKind.BRIDGE: "bridge",
 }
 _MICROSECOND = timedelta(microseconds=1)
 

@@ -17,6 +17,7 @@ from core.settings import Settings
 from functions.http import (
     accompaniments,
     analyses,
+    bridges,
     effects,
     errors,
     generations,
@@ -36,6 +37,7 @@ from functions.http import dead_letters as dead_letters_routes
 from functions.http.body_limit import BodyLimit
 from functions.http.dependencies import require_key
 from functions.http.forms import is_multipart
+from functions.http.seeds import bridge as seed_bridge
 from functions.http.seeds import generation as seed_generation
 from functions.http.seeds import instructions as seed_instructions
 from functions.http.seeds import separation as seed_separation
@@ -50,12 +52,16 @@ Every error is an RFC 9457 problem with a stable `type`, a `detail`, a `next_ste
 
 
 _ROUTERS = (
-    generations, separations, sounds, effects, analyses, accompaniments, theory, tabs, live, web_pubsub, uploads, jobs,
-    dead_letters_routes, webhooks, system, metrics, seed_generation, seed_separation, seed_instructions,
+    generations, separations, sounds, effects, analyses, accompaniments, bridges, theory, tabs, live, web_pubsub,
+    uploads, jobs, dead_letters_routes, webhooks, system, metrics, seed_generation, seed_separation, seed_instructions,
+    seed_bridge,
 )  # fmt: skip
 _TAKE_FILES = frozenset(
-    {"/v1/generations", "/v1/separations", "/v1/effects", "/v1/analyses", "/v1/accompaniments", "/api/jobs"}
-)
+    {
+        "/v1/generations", "/v1/separations", "/v1/effects", "/v1/analyses", "/v1/accompaniments", "/v1/bridges",
+        "/api/jobs", "/api/generate",
+    }
+)  # fmt: skip
 
 
 def create_app(services: Callable[[], Services]) -> FastAPI:
