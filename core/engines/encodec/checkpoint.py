@@ -51,7 +51,7 @@ def load_cascade(source: Path | bytes, dimension: int | None = None) -> Cascade:
         )
     with torch.device("meta"):  # shapes alone; the file's tensors become the model's
         cascade = Cascade(shape)
-    _check(cascade.state_dict(), state, label)
+    check_fit(cascade.state_dict(), state, label)
     cascade.load_state_dict(state, assign=True)
     return cascade.float()
 
@@ -146,7 +146,7 @@ def _count(pattern: re.Pattern[str], names: Iterable[str]) -> int:
     return len({match[1] for match in map(pattern.match, names) if match})
 
 
-def _check(needed: Mapping[str, Tensor], state: Mapping[str, Tensor], label: str) -> None:
+def check_fit(needed: Mapping[str, Tensor], state: Mapping[str, Tensor], label: str) -> None:
     """Refuse what is not, name by name and shape by shape, what the model has. Raises ``WeightsMismatch``."""
     differences = {
         "missing": [name for name in needed if name not in state],
