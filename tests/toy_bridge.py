@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from core.audio.blocks import closable
 from core.engines.registry import EngineRegistry
-from core.ports import EngineInfo, ModelInfo, Pair, StemBlock
+from core.ports import EngineInfo, ModelInfo, Pair
 from core.settings import Settings
 from core.storage.memory import MemoryBlobs
+
+if TYPE_CHECKING:
+    from core.ports import StemBlock
 
 TOY_BRIDGE = EngineInfo(
     name="toy",

@@ -34,12 +34,14 @@ class Bridges:
         return self.planner.plan(options, tracks, job_id=job_id, fingerprint=fingerprint(request))
 
     def of_files(
-        self, options: BridgeOptions, files: Mapping[str, SentFile], *, job_id: str, judge_length: bool = True
-    ) -> Job:
+        self, options: BridgeOptions, files: Mapping[str, SentFile], *, job_id: str, judge_length: bool = True,
+        kept_seconds: float | None = None,
+    ) -> Job:  # fmt: skip
         """The job for tracks that came with the request; they are kept in storage until it is completed.
 
         Without ``judge_length`` a track that is too short is left for the worker to find, and the job then fails.
-        Raises ``InvalidRequest``, ``LicenceRefused`` or ``AudioError``.
+        ``kept_seconds`` is the longest that they are kept, whatever becomes of the job. Raises ``InvalidRequest``,
+        ``LicenceRefused`` or ``AudioError``.
         """
         missing = [FieldError(f"/{name}", "is required: a track, as a file") for name in TRACKS if name not in files]
         if missing:
@@ -50,7 +52,7 @@ class Bridges:
         self.planner.check_format(options, audio)
         if judge_length:
             self.planner.check_fit(options, audio)
-        seconds = self.planner.planner.input_seconds(options)
+        seconds = kept_seconds or self.planner.planner.input_seconds(options)
         tracks = self.inputs.kept(files, probed, job_id=job_id, seconds=seconds)
         job = self.planner.plan(options, tracks, job_id=job_id, fingerprint=form_fingerprint(options, files))
         return job.evolve(input_folder=f"{job_id}/")

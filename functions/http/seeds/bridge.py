@@ -72,7 +72,9 @@ async def generate(request: Request, services: ServicesDep) -> Any:
             _check_files(files)
             sent = await run_in_threadpool(sent_files, files)
             job = await run_in_threadpool(
-                lambda: services.bridges.of_files(options, sent, job_id=services.new_id(), judge_length=False)
+                lambda: services.bridges.of_files(
+                    options, sent, job_id=services.new_id(), judge_length=False, kept_seconds=_RETENTION_SECONDS
+                )
             )
         except AudioError as error:
             return _refused("Invalid file format", error)
