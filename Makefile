@@ -5,6 +5,7 @@ PORT ?= 7071
 STORAGE_PORT ?= 10000
 DATA ?= .local
 OUT ?= out
+CHECKPOINTS ?= checkpoints/bridge
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,6 +13,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 STORAGE := node_modules/.installed
 INSTALLED := $(VENV)/.installed
 INSTALLED_GPU := $(VENV)/.installed-gpu
+INSTALLED_TRAINING := $(VENV)/.installed-training
 
 # Without this, torch's and numpy's threads spin while they wait, and starve whatever else runs.
 export OMP_WAIT_POLICY := passive
@@ -20,7 +22,7 @@ export OMP_WAIT_POLICY := passive
 .PHONY: help setup setup-gpu run serve test check format bench train-bridge clean
 
 help: ## Show what there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(INSTALLED) $(STORAGE) ## Install Python packages into .venv and Azurite into node_modules
 
@@ -48,6 +50,10 @@ format: setup ## Format the code
 bench: setup $(VENV)/.bench ## Measure, and write bench.md
 	@$(BIN)/python -m bench
 
+train-bridge: $(INSTALLED_TRAINING) ## Train a bridge model on the music in DATA into CHECKPOINTS, and upload it as UPLOAD; options in ARGS
+	@test "$(origin DATA)" != file || { echo "name a folder of music: make train-bridge DATA=FOLDER"; exit 2; }
+	@exec $(BIN)/python -m training "$(DATA)" --out "$(CHECKPOINTS)" $(if $(UPLOAD),--upload "$(UPLOAD)") $(ARGS)
+
 clean: ## Remove what setup, run and serve made
 	rm -rf $(VENV) node_modules .local out
 
@@ -60,6 +66,10 @@ $(INSTALLED_GPU): constraints.txt requirements.txt requirements-gpu.txt requirem
 	@echo "installing what runs models into $(VENV) …"
 	@$(PIP) -r requirements.txt -r requirements-gpu.txt
 	@$(PIP) --no-deps -r requirements-gpu-nodeps.txt
+	@touch $@
+
+$(INSTALLED_TRAINING): $(INSTALLED_GPU) requirements-training.txt
+	@$(PIP) -r requirements-training.txt
 	@touch $@
 
 $(INSTALLED): $(INSTALLED_GPU) requirements-dev.txt requirements-training.txt requirements-conformance.txt
