@@ -1,0 +1,169 @@
+"""What there is to say of a bridge between two tracks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from core.questions.fact import Fact, Topic
+from core.questions.facts import heard, sources
+from core.questions.record import Record
+from core.questions.wording import channels
+
+TRACKS = {"track1": "Track 1", "track2": "Track 2"}
+
+HALFWAY_TO_TRACK1 = "half of the smallest ratio"
+HALFWAY_TO_TRACK2 = "halfway from the largest ratio to 1"
+TEMPOS_APART = "the faster tempo over the slower, less 1"
+WITHIN_TRACK1 = "the track's duration"
+WITHIN_TRACK2 = "the track's duration less the length that was asked for"
+FAR_APART = 0.05
+"""Of two tempos, as a share of the slower one: what lies between them is heard as two beats beside each other."""
+
+
+def facts(record: Record) -> Iterator[Fact]:
+    """All of it."""
+    yield from _made(record)
+    yield from _asked(record)
+    for track, called in TRACKS.items():
+        yield from sources.facts(record, f"/request/{track}", called, track)
+        yield from heard.facts(record, f"/result/tracks/{track}", called, track)
+    yield from _bridges(record)
+    yield from _advice(record)
+    yield from _lengths(record)
+
+
+def _made(record: Record) -> Iterator[Fact]:
+    made = Topic.MADE
+    yield from record.tell(
+        made, "ratio kind", "It makes new music between track 1 and track 2, for the ratios {ratios}: 0 is track 1, 1 "
+        "is track 2.",
+        ratios="/request/ratios",
+    )  # fmt: skip
+    ratios = [ratio for ratio in record.get("/request/ratios") or () if 0 < ratio < 1]
+    if record.get("/engine/name") == "morph" and any(ratio <= 0.5 for ratio in ratios):
+        yield from record.tell(
+            made, "ratio", "Up to a ratio of 0.5, the engine {engine} gives track 1 the timbre and dynamics of track "
+            "2, while "
+            "harmony and rhythm stay track 1's.", engine="/engine/name", also=["/request/ratios"],
+        )  # fmt: skip
+    if any(ratio > 0.5 for ratio in ratios):
+        yield from record.tell(
+            made, "ratio", "From a ratio of 0.5 on, what is there at 0.5 goes over into track 2 itself.",
+            also=["/request/ratios"],
+        )  # fmt: skip
+    yield from record.tell(
+        made, "start duration", "It took {seconds} s of each track, from {start} s of track 1 and from {start2} s of "
+        "track 2.",
+        seconds="/result/duration_seconds", start="/result/start_seconds", start2="/result/track2_start_seconds",
+    )  # fmt: skip
+    segments = record.number("/result/segments")
+    if segments is not None and segments > 1:
+        yield from record.tell(
+            made, "segments crossfade", "It was made in {segments} segments of {seconds} s, faded into each other "
+            "over {fade} s.",
+            segments="/result/segments", seconds="/result/segment_seconds", fade="/result/crossfade_seconds",
+        )  # fmt: skip
+    yield from record.tell(
+        made, "sample_rate channels", "Both tracks were brought to {rate} Hz in {channels}.",
+        rate="/result/sample_rate", also=["/result/channels"],
+        values={"channels": channels(record.get("/result/channels"))},
+    )  # fmt: skip
+
+
+def _asked(record: Record) -> Iterator[Fact]:
+    asked = Topic.PARAMETERS
+    yield from record.tell(asked, "ratio", "The ratios asked for are {ratios}.", ratios="/request/ratios")
+    yield from record.tell(
+        asked, "start duration", "The part asked for is from {start} s to {end} s of track 1, and from {start2} s of "
+        "track 2.",
+        start="/request/start_seconds", end="/request/end_seconds", start2="/request/track2_start_seconds",
+    )  # fmt: skip
+    yield from record.tell(
+        asked, "format sample_rate", "The files asked for are {format} at {rate} Hz.", format="/request/format",
+        rate="/request/sample_rate",
+    )  # fmt: skip
+    yield from record.tell(asked, "channels", "Stereo was asked for: {stereo}.", stereo="/request/stereo")
+    yield from record.tell(
+        asked, "crossfade", "The crossfade asked for between segments is {fade} s.", fade="/request/crossfade_seconds"
+    )
+
+
+def _bridges(record: Record) -> Iterator[Fact]:
+    for bridge in record.members("/result/bridges"):
+        ratio = record.get(f"{bridge}/ratio")
+        yield from record.tell(
+            (Topic.MADE, Topic.FOUND), "ratio loudness", "{name} is the bridge at the ratio {ratio}; its level was "
+            "changed by {gain:+.1f} dB.",
+            scope=f"bridge-{ratio:g}" if isinstance(ratio, int | float) else None, name=f"{bridge}/name",
+            ratio=f"{bridge}/ratio", gain=f"{bridge}/gain_db",
+        )  # fmt: skip
+
+
+def _advice(record: Record) -> Iterator[Fact]:
+    advice = Topic.ADVICE
+    ratios = record.get("/request/ratios") or []
+    if ratios and max(ratios) < 1:
+        yield from record.tell(
+            advice, "ratio", "To come nearer to track 2, ask for a ratio of {nearer} in place of "
+            "{ratio}.", scope="track2",
+            rule=HALFWAY_TO_TRACK2, also=["/request/ratios"], values={"ratio": max(ratios),
+            "nearer": (max(ratios) + 1) / 2},
+        )  # fmt: skip
+    if ratios and min(ratios) > 0:
+        yield from record.tell(
+            advice, "ratio", "To stay nearer to track 1, ask for a ratio of {nearer} in place of "
+            "{ratio}.", scope="track1",
+            rule=HALFWAY_TO_TRACK1, also=["/request/ratios"], values={"ratio": min(ratios), "nearer": min(ratios) / 2},
+        )  # fmt: skip
+    tempos = [f"/result/tracks/{track}/tempo_bpm" for track in TRACKS]
+    slower, faster = sorted(record.number(tempo) or 0.0 for tempo in tempos)
+    if slower and faster / slower - 1 >= FAR_APART:
+        yield from record.tell(
+            advice, "tempo beats", "The tempos of {one} and {other} beats a minute differ by {share:share}: two "
+            "tracks, or parts of "
+            "them, whose tempos are nearer to each other keep one beat.", rule=TEMPOS_APART, one=tempos[0],
+            other=tempos[1], values={"share": faster / slower - 1},
+        )  # fmt: skip
+    keys = [f"/result/tracks/{track}/key" for track in TRACKS]
+    if record.get(keys[0]) != record.get(keys[1]):
+        yield from record.tell(
+            advice, "key", "The keys differ: track 1 is in {one}, track 2 in {other}; parts in one key go together "
+            "better.",
+            one=keys[0], other=keys[1],
+        )  # fmt: skip
+
+
+def _lengths(record: Record) -> Iterator[Fact]:
+    """What a track that is too short has room for."""
+    if record.get("/error/type") != "audio-too-short":
+        return
+    start, end = record.number("/request/start_seconds"), record.number("/request/end_seconds")
+    start2 = record.number("/request/track2_start_seconds")
+    one, two = (record.number(f"/request/{track}/audio/duration_seconds") for track in TRACKS)
+    if start is None or end is None or start2 is None:
+        return
+    topics = (Topic.ADVICE, Topic.TROUBLE)
+    if one is not None and end > one:
+        yield from record.tell(
+            topics, "duration error", "Track 1 lasts {seconds} s, and end_seconds is {end}: ask for an end_seconds of "
+            "at most "
+            "{most}.", scope="track1", rule=WITHIN_TRACK1, seconds="/request/track1/audio/duration_seconds",
+            end="/request/end_seconds", values={"most": one},
+        )  # fmt: skip
+    if two is not None and start2 + end - start > two >= end - start:
+        yield from record.tell(
+            topics, "duration error", "Track 2 lasts {seconds} s, and {length} s of it are needed: ask for a "
+            "track2_start_seconds "
+            "of at most {most}.", scope="track2", rule=WITHIN_TRACK2, seconds="/request/track2/audio/duration_seconds",
+            also=["/request/start_seconds", "/request/end_seconds", "/request/track2_start_seconds"],
+            values={"length": end - start, "most": two - (end - start)},
+        )  # fmt: skip
+    elif two is not None and two < end - start:
+        yield from record.tell(
+            topics, "duration error", "Track 2 lasts {seconds} s, which is less than the {length} s asked for: ask "
+            "for an "
+            "end_seconds of at most {most}, with a track2_start_seconds of "
+            "0.", scope="track2", rule="start_seconds and the track's duration together",
+            seconds="/request/track2/audio/duration_seconds", also=["/request/start_seconds", "/request/end_seconds"],
+            values={"length": end - start, "most": start + two},
+        )  # fmt: skip

@@ -1,0 +1,170 @@
+"""What there is to say of a job of any kind: where it stands, who makes it, when, and what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from core.questions.fact import Fact, Topic
+from core.questions.record import Record
+
+_STANDS = {
+    "queued": "The job waits for a worker; it was last said: {message}.",
+    "processing": "The job is being worked on: {progress:share} done, at the stage {stage}; it was last said: "
+    "{message}.",
+    "completed": "The job is completed.",
+    "failed": "The job has failed.",
+    "canceled": "The job was canceled by the client.",
+    "expired": "The job has ended, and its files were removed since.",
+}
+_FINE = {
+    "queued": "Nothing on record went wrong so far: the job waits for a worker.",
+    "processing": "Nothing on record went wrong so far: the job is being worked on.",
+    "completed": "Nothing went wrong: the job was completed in attempt {attempt}.",
+    "canceled": "Nothing on record went wrong: the client canceled the job.",
+    "expired": "Nothing on record went wrong: the job has ended, and its files were removed when their time was over.",
+}
+
+
+def facts(record: Record) -> Iterator[Fact]:
+    """All but the engine."""
+    yield from _standing(record)
+    yield from _request(record)
+    yield from _trouble(record)
+    yield from _times(record)
+    yield from _files(record)
+
+
+def _standing(record: Record) -> Iterator[Fact]:
+    status = str(record.get("/status"))
+    more = {"message": "/status_message"} if status == "queued" else {}
+    if status == "processing":
+        more = {"progress": "/progress", "stage": "/stage", "message": "/status_message"}
+    if status in _STANDS:
+        yield from record.tell(Topic.TIMES, "status cancel", _STANDS[status], also=["/status"], more=more)
+    yield from record.tell(
+        Topic.TIMES, "queue status", "It has place {place} in its queue; 1 is the next.", place="/queue_position"
+    )
+
+
+def engine_facts(record: Record) -> Iterator[Fact]:
+    """Which engine it is, which model."""
+    made, asked = Topic.MADE, Topic.PARAMETERS
+    engine = {"engine": "/engine/name", "version": "/engine/version"}
+    model = "/request/model"
+    if record.get(model):
+        yield from record.tell(
+            (made, asked), "engine weights", "The engine is {engine} {version}, with the model {model}.", model=model,
+            more=engine,
+        )  # fmt: skip
+    else:
+        yield from record.tell(
+            (made, asked), "engine weights", "The engine is {engine} {version}, which has no models to choose from."
+            if record.get("/engine/weights_licence") is None else "The engine is {engine} {version}.",
+            also=["/engine/weights_licence"], more=engine,
+        )  # fmt: skip
+    for name in ("weights_sha256", "weights"):
+        yield from record.tell(
+            made, "weights", "The weights that made it have the SHA-256 {digest}.", digest=f"/result/{name}"
+        )
+    yield from record.tell(made, "engine compute", "The model computed in {compute}.", compute="/result/compute")
+
+
+def _request(record: Record) -> Iterator[Fact]:
+    asked = Topic.PARAMETERS
+    yield from record.tell(
+        asked, "licence engine", "The engine's code is licensed as {licence}.", licence="/engine/licence"
+    )
+    yield from record.tell(
+        asked, "licence weights", "The model's weights are licensed as {licence}.",
+        licence="/engine/weights_licence",
+    )  # fmt: skip
+    yield from record.tell(asked, "licence use", "The use that was stated is {use}.", use="/request/use")
+    yield from record.tell(
+        asked, "callback", "The log of its callbacks is at {address}.", address="/links/deliveries"
+    )  # fmt: skip
+
+
+def _trouble(record: Record) -> Iterator[Fact]:
+    status = str(record.get("/status"))
+    wrong = (Topic.TROUBLE, Topic.ADVICE)
+    if record.get("/error") is not None:
+        told = "It failed" if status in ("failed", "expired") else "Its last attempt failed"
+        yield from record.tell(
+            Topic.TROUBLE, "error", told + ": {title}. {detail}.", title="/error/title", detail="/error/detail",
+        )  # fmt: skip
+        yield from record.tell(wrong, "error", "What to do about it: {next}", next="/error/next_step")
+        yield from record.tell(Topic.TROUBLE, "error", "The error's type is {type}.", type="/error/type")
+    elif status in _FINE:
+        fields = {"attempt": "/attempt"} if status == "completed" else {}
+        yield from record.tell(Topic.TROUBLE, "error", _FINE[status], also=["/status", "/error"], more=fields)
+    for step in record.members("/history"):
+        if "failed" in str(record.get(f"{step}/message")) and record.get(f"{step}/status") == "queued":
+            yield from record.tell(
+                Topic.TROUBLE, "error history attempts", "On the way, {message}.", message=f"{step}/message"
+            )
+    if status == "failed" or status == "canceled":
+        yield from record.tell(
+            wrong, "error attempts", "It can be tried again with POST {address}: what is finished is not made again.",
+            address="/links/retry",
+        )  # fmt: skip
+
+
+def _times(record: Record) -> Iterator[Fact]:
+    times = Topic.TIMES
+    moments = {name: record.moment(f"/{name}_at") for name in ("created", "started", "finished", "expires")}
+    created, started, finished = moments["created"], moments["started"], moments["finished"]
+    if created:
+        yield from record.tell(
+            times, "start history", "It was asked for at {created}.", also=["/created_at"], values={"created": created}
+        )
+    if started and created:
+        yield from record.tell(
+            times, "start queue history", "It was started at {started}, after a wait of {wait} s.",
+            also=["/started_at", "/created_at"], rule="started_at less created_at",
+            values={"started": started, "wait": (started - created).total_seconds()},
+        )  # fmt: skip
+    if finished:
+        yield from record.tell(
+            times, "end history", "It ended at {finished}.", also=["/finished_at"], values={"finished": finished}
+        )
+    if finished and started:
+        yield from record.tell(
+            times, "work", "The work took {work} s, where {estimate} s had been "
+            "estimated.", also=["/finished_at", "/started_at"],
+            estimate="/estimated_seconds", rule="finished_at less started_at",
+            values={"work": (finished - started).total_seconds()},
+        )  # fmt: skip
+    elif not finished:
+        yield from record.tell(
+            times, "work", "The work takes about {estimate} s once it has started.", estimate="/estimated_seconds"
+        )
+    if record.get("/attempt"):
+        yield from record.tell(times, "attempts", "It came to attempt {attempt}.", attempt="/attempt")
+    if record.get("/cancel_requested") is True:
+        yield from record.tell(times, "cancel", "The client asked to cancel it.", also=["/cancel_requested"])
+    yield from _steps(record)
+
+
+def _steps(record: Record) -> Iterator[Fact]:
+    for step in record.members("/history"):
+        moment = record.moment(f"{step}/at")
+        yield from record.tell(
+            Topic.TIMES, "history", "At {moment} it was {status} in attempt {attempt}: {message}.",
+            also=[f"{step}/at"], status=f"{step}/status", attempt=f"{step}/attempt", message=f"{step}/message",
+            values={"moment": moment},
+        )  # fmt: skip
+
+
+def _files(record: Record) -> Iterator[Fact]:
+    status = record.get("/status")
+    if record.get("/outputs") and status != "expired":
+        yield from record.tell(
+            Topic.TIMES, "files", "All of its files together are at {zip}.", zip="/links/zip", also=["/outputs"]
+        )
+    expires = record.moment("/expires_at")
+    if record.get("/kind") not in ("sound", "sound_batch") and expires and record.get("/finished_at"):
+        told = "were kept" if status == "expired" else "are kept"
+        yield from record.tell(
+            Topic.TIMES, "expiry files", f"Its files {told} until {{expires}}.", also=["/expires_at", "/status"],
+            values={"expires": expires},
+        )  # fmt: skip
