@@ -12,7 +12,7 @@ import pickle
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
@@ -116,7 +116,7 @@ def _refused(error: Exception) -> str:
 def _state(checkpoint: Mapping[str, Any], label: str) -> dict[str, Tensor]:
     """The tensors by their names, each of finite numbers with a point."""
     state = checkpoint.get("model_state_dict")
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+    if not is_state(state):
         found = _listed(sorted(map(str, checkpoint)))
         raise WeightsMismatch(f"{label} has no model_state_dict with tensors by their names; it has {found}")
     for name, values in state.items():
@@ -144,6 +144,13 @@ def _shape(state: Mapping[str, Tensor], args: object, label: str) -> CascadeShap
 
 def _count(pattern: re.Pattern[str], names: Iterable[str]) -> int:
     return len({match[1] for match in map(pattern.match, names) if match})
+
+
+def is_state(value: object) -> TypeGuard[dict[str, Tensor]]:
+    """Whether it is tensors by their names."""
+    return isinstance(value, dict) and all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in value.items()
+    )
 
 
 def check_fit(needed: Mapping[str, Tensor], state: Mapping[str, Tensor], label: str) -> None:

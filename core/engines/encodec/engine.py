@@ -81,7 +81,9 @@ class EncodecEngine:
         try:
             bridge = self._folders.find(self.info.name, model, None, [FILE])
         except ModelNotFound as error:
-            raise type(error)(f"{error.detail}; make train-bridge makes a {FILE} out of music of one's own") from error
+            raise ModelNotFound(
+                f"{error.detail}; make train-bridge makes a {FILE} out of music of one's own"
+            ) from error
         codec = self._folders.find(self.info.name, CODEC, PUBLISHED_CODEC, PATTERNS)
         return _Files(bridge / FILE, weight_file(codec))
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core.engines.encodec.checkpoint import check_fit, read_checkpoint
+from core.engines.encodec.checkpoint import check_fit, is_state, read_checkpoint
 from core.engines.encodec.codec import BANDWIDTH, SAMPLE_RATE
 from core.engines.encodec.standins import StandIns
 from core.errors import EngineUnavailable, WeightsMismatch
@@ -33,11 +33,15 @@ def load_model(path: Path) -> Any:
     """
     import_package()
     state = read_checkpoint(path)
+    if not is_state(state):
+        raise WeightsMismatch(f"{path} holds no EnCodec of the encodec package: tensors by their names, nothing else")
     try:
         with torch.device("meta"):  # shapes alone; the file's tensors become the model's
             model = build_model(**_sizes(state))
-    except (LookupError, AttributeError) as error:
+    except KeyError as error:
         raise WeightsMismatch(f"{path} holds no EnCodec of the encodec package: {error} is missing") from error
+    except (ValueError, LookupError, AssertionError, RuntimeError) as error:
+        raise WeightsMismatch(f"{path} holds no EnCodec of the encodec package's shape: {error}") from error
     check_fit(model.state_dict(), state, str(path))
     model.load_state_dict(state, assign=True)
     return model
@@ -72,7 +76,7 @@ def import_package() -> ModuleType:
 
 
 def _sizes(state: Mapping[str, Tensor]) -> dict[str, Any]:
-    """What ``build_model`` takes. Raises ``LookupError`` for a tensor that is missing."""
+    """What ``build_model`` takes. Raises ``KeyError`` for a tensor that is missing."""
     first = state["encoder.model.0.conv.conv.weight_v"]  # [filters, channels, kernel]
     codebook = state["quantizer.vq.layers.0._codebook.embed"]  # [bins, dimension]
     transposed = sorted((int(match[1]), name) for name in state if (match := _TRANSPOSED.fullmatch(name)))
