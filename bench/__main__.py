@@ -33,6 +33,8 @@ SECTIONS = {
     "effects": "how fast each effect is, and the memory of a job of them",
     "live": "how soon live chords come back over /ws, and how many connections a core carries",
     "analysis": "how fast an analysis is, its memory, and how right it is",
+    "morph": "how fast the morph engine bridges, and the memory of a job of it",
+    "encodec": "EnCodec and the bridge's model for 16 s, batches of segments, memory",
     "sounds": "notes a second through Azurite, made and found in the bank",
     "sounds_search": "how long a search takes among 1,000 to 100,000 sounds",
     "tabs": "how long fingerings of 200 chords take",
@@ -44,7 +46,7 @@ _MODULES = {"import": "bench.imports"}  # the one name that no module can have
 _PACKAGES = (
     "azure-functions", "fastapi", "pydantic", "numpy", "azure-storage-blob", "azure-storage-queue",
     "azure-data-tables", "uvicorn", "celery", "redis", "torch", "demucs",
-    "audiocraft", "transformers", "diffusers", "av", "soundfile", "soxr",
+    "audiocraft", "encodec", "transformers", "diffusers", "av", "soundfile", "soxr",
 )  # fmt: skip
 
 

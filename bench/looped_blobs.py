@@ -72,6 +72,9 @@ class Listener:
     def report(self, progress: float, stage: str, message: str) -> None:
         return None
 
+    def check(self) -> None:
+        return None
+
     def confirm(self) -> None:
         return None
 
