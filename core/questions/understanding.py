@@ -56,8 +56,12 @@ def understood(question: str, facts: Sequence[Fact]) -> Understood:
     asked = read(question, {fact.scope for fact in facts if fact.scope})
     if asked.unknown > asked.known or (asked.beyond and not asked.names):
         return Understood((), ())
-    within = [fact for fact in facts if _fits(fact, asked)]
-    return Understood(tuple(_chosen(within, asked)), tuple(_missing(facts, asked)))
+    forward = [fact for fact in facts if not _leads_back(fact, asked)]
+    within = [fact for fact in forward if not asked.scopes or _fits(fact, asked)]
+    found = _chosen(within, asked)
+    if not found and asked.names and asked.scopes & {fact.scope for fact in facts}:
+        found = _chosen([fact for fact in forward if fact.scope is None], asked)  # what is true of all is true of each
+    return Understood(tuple(found), tuple(_missing(facts, asked)))
 
 
 def read(question: str, scopes: Collection[str] = ()) -> Asked:
@@ -88,12 +92,13 @@ def _found(patterns: Mapping[Name, re.Pattern[str]], text: str) -> dict[Name, re
 
 def _telling(text: str) -> int:
     """How many words say something of what is asked about."""
-    return sum(not vocabulary.says_nothing(word) for word in re.findall(r"\w+", text))
+    return sum(not word.isdigit() and word not in vocabulary.saying_nothing() for word in re.findall(r"\w+", text))
 
 
 def normalised(text: str) -> str:
     """In small letters without accents, its words with single spaces between."""
-    plain = unicodedata.normalize("NFKD", _APOSTROPHES.sub("", text.casefold()))
+    apart = unicodedata.normalize("NFKD", _APOSTROPHES.sub("", text.casefold()))
+    plain = "".join(character for character in apart if not unicodedata.combining(character))
     return " ".join(re.findall(r"[^\W_]+(?:[.][0-9]+)*", plain))
 
 
@@ -102,13 +107,16 @@ def _with_directions(names: set[str]) -> frozenset[str]:
     return frozenset(names | {"loudness"} if names and names <= vocabulary.DIRECTIONS.keys() else names)
 
 
+def _leads_back(fact: Fact, asked: Asked) -> bool:
+    """Whether it says how to turn down what is to be turned up, or the other way round."""
+    return any(way in asked.names and other in fact.about for way, other in vocabulary.DIRECTIONS.items())
+
+
 def _fits(fact: Fact, asked: Asked) -> bool:
     """Whether it is about the track or stem that was asked for, or says what went wrong with all of them."""
-    if any(way in asked.names and other in fact.about for way, other in vocabulary.DIRECTIONS.items()):
-        return False
-    if not asked.scopes or fact.scope in asked.scopes:
-        return True
-    return fact.scope is None and Topic.TROUBLE in asked.topics and Topic.TROUBLE in fact.topics
+    return fact.scope in asked.scopes or (
+        fact.scope is None and Topic.TROUBLE in asked.topics and Topic.TROUBLE in fact.topics
+    )
 
 
 def _chosen(facts: Sequence[Fact], asked: Asked) -> list[Fact]:

@@ -10,9 +10,9 @@ from core.questions.fact import Topic
 
 _TOPICS: Mapping[Topic, str] = {
     Topic.MADE: r"how (?:was|is|were|did|does|do|has|have)|made|generat\w*|creat\w*|produc\w*|built|process(?:ed|"
-    r"ing)?|came about|come about|separated|work(?:ed|s)?",
+    r"ing)?|came about|come about|summar\w*|overview|tell me about|separated|work(?:ed|s)?",
     Topic.FOUND: r"found|find|hear\w*|detect\w*|extract\w*|analy\w*|features?|measur\w*|notic\w*|contain\w*|"
-    r"characteris\w*|characteriz\w*|came out|results?|outputs?|what is (?:it|this)",
+    r"summar\w*|overview|tell me about|characteris\w*|characteriz\w*|came out|results?|outputs?|what is (?:it|this)",
     Topic.PARAMETERS: r"parameters?|settings?|options?|configur\w*|used|inputs?|requested|asked for|chosen|chose",
     Topic.ADVICE: r"chang\w*|adjust\w*|improv\w*|better|should|tweak\w*|clos(?:er|e)|near\w*|more|less|loude[rn]\w*|"
     r"quieter|faster|slower|brighter|darker|softer|harder|cleaner|how much|rais\w*|lower|increas\w*|decreas\w*|"
@@ -93,7 +93,7 @@ _NAMES: Mapping[str, str] = {
 
 _NOT_HELD = (
     r"lyrics?|sung|sings?|singers?|artists?|bands?|composers?|authors?|titles?|albums?|genres?|moods?|emotion\w*|feelings?|weather|"
-    r"prices?|costs?|money|euros?|dollars?|beautiful|good|nice|great|ugly|famous|hit|chart|language|words|year"
+    r"prices?|costs?|money|euros?|dollars?|beautiful|good|nice|great|ugly|famous|language|words|year"
 )
 """What people ask of music and no record of a job holds."""
 
@@ -115,8 +115,7 @@ _SCOPES: Mapping[str, str] = {
 
 _ALL_TRACKS = r"(?:each|both|every|either|all|all the|the|the two|two|your|my) tracks?|tracks"
 
-_PASSED_OVER = frozenset(
-    """
+_SAYING_NOTHING = """
     a an the this that these those it its is was were are be been being am do does did has have had can could may
     might will would shall must of in on at to from by for with without about into between over under as and or
     but not no yes if then than so such there here what which who whom whose where how why when i me my we us our
@@ -128,8 +127,7 @@ _PASSED_OVER = frozenset(
     doing happen happens service system project info information details detail anything something everything
     nothing whole entire overall own same new old current first second last long seconds minutes next before after
     during since until now today yet still already
-    """.split()
-)
+"""
 """Words that say nothing of what is asked about."""
 
 
@@ -163,9 +161,10 @@ def not_held() -> re.Pattern[str]:
     return _words(_NOT_HELD)
 
 
-def says_nothing(word: str) -> bool:
-    """Whether the word tells nothing of what a question is about."""
-    return word in _PASSED_OVER or word.isdigit()
+@cache
+def saying_nothing() -> frozenset[str]:
+    """The words that say nothing of what is asked about."""
+    return frozenset(_SAYING_NOTHING.split())
 
 
 def _words(pattern: str) -> re.Pattern[str]:

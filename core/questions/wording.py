@@ -21,7 +21,9 @@ class Wording(Formatter):
     """``str.format`` for values of JSON; ``!q`` quotes what a client wrote, ``:share`` makes a percentage of 0 to 1."""
 
     def convert_field(self, value: Any, conversion: Any) -> Any:
-        """Quote, for ``!q``."""
+        """Quote, for ``!q``; take the full stop away, for ``!t``."""
+        if conversion == "t":
+            return str(value).strip().rstrip(".")
         if conversion != "q":
             return super().convert_field(value, conversion)
         if isinstance(value, list | tuple):

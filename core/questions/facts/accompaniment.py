@@ -32,10 +32,10 @@ _ASKED = {
 def facts(record: Record) -> Iterator[Fact]:
     """All of it."""
     yield from _made(record)
-    yield from sources.facts(record, "/request/input", "The audio to go with")
     for name, (about, text) in _ASKED.items():
         yield from record.tell(Topic.PARAMETERS, about, text, value=f"/request/{name}")
     yield from _found(record)
+    yield from sources.facts(record, "/request/input", "The audio to go with")
     yield from made_by_model(record)
     yield from stem_gains(record)
     yield from _advice(record)

@@ -22,9 +22,9 @@ def facts(record: Record) -> Iterator[Fact]:
             Topic.MADE, "kind source", "It analyses several files, heard together: {names!q}.", also=names,
             values={"names": [str(record.get(name)) for name in names]},
         )  # fmt: skip
-    for number, each in enumerate(material, 1):
-        yield from sources.facts(record, each, "The file" if len(material) == 1 else f"File {number}")
     yield from record.tell(
         Topic.PARAMETERS, "format", "The format asked for the click track is {format}.", format="/request/click_format"
     )
     yield from heard.facts(record, "/result", "The audio")
+    for number, each in enumerate(material, 1):
+        yield from sources.facts(record, each, "The file" if len(material) == 1 else f"File {number}")

@@ -25,8 +25,8 @@ def facts(record: Record) -> Iterator[Fact]:
     yield from _made(record)
     yield from _asked(record)
     for track, called in TRACKS.items():
-        yield from sources.facts(record, f"/request/{track}", called, track)
         yield from heard.facts(record, f"/result/tracks/{track}", called, track)
+        yield from sources.facts(record, f"/request/{track}", called, track)
     yield from _bridges(record)
     yield from _advice(record)
     yield from _lengths(record)

@@ -8,9 +8,9 @@ from core.questions.fact import Fact, Topic
 from core.questions.record import Record
 
 _STANDS = {
-    "queued": "The job waits for a worker; it was last said: {message}.",
+    "queued": "The job waits for a worker; it was last said: {message!t}.",
     "processing": "The job is being worked on: {progress:share} done, at the stage {stage}; it was last said: "
-    "{message}.",
+    "{message!t}.",
     "completed": "The job is completed.",
     "failed": "The job has failed.",
     "canceled": "The job was canceled by the client.",
@@ -89,10 +89,10 @@ def _trouble(record: Record) -> Iterator[Fact]:
     wrong = (Topic.TROUBLE, Topic.ADVICE)
     if record.get("/error") is not None:
         told = "It failed" if status in ("failed", "expired") else "Its last attempt failed"
-        yield from record.tell(
-            Topic.TROUBLE, "error", told + ": {title}. {detail}.", title="/error/title", detail="/error/detail",
-        )  # fmt: skip
-        yield from record.tell(wrong, "error", "What to do about it: {next}", next="/error/next_step")
+        same = record.get("/error/title") == record.get("/error/detail")
+        text = "{title}." if same else "{title}: {detail!t}."
+        yield from record.tell(Topic.TROUBLE, "error", f"{told}: {text}", title="/error/title", detail="/error/detail")
+        yield from record.tell(wrong, "error", "What to do about it: {next!t}.", next="/error/next_step")
         yield from record.tell(Topic.TROUBLE, "error", "The error's type is {type}.", type="/error/type")
     elif status in _FINE:
         fields = {"attempt": "/attempt"} if status == "completed" else {}
@@ -100,7 +100,7 @@ def _trouble(record: Record) -> Iterator[Fact]:
     for step in record.members("/history"):
         if "failed" in str(record.get(f"{step}/message")) and record.get(f"{step}/status") == "queued":
             yield from record.tell(
-                Topic.TROUBLE, "error history attempts", "On the way, {message}.", message=f"{step}/message"
+                Topic.TROUBLE, "error history attempts", "On the way, {message!t}.", message=f"{step}/message"
             )
     if status == "failed" or status == "canceled":
         yield from record.tell(
@@ -149,7 +149,7 @@ def _steps(record: Record) -> Iterator[Fact]:
     for step in record.members("/history"):
         moment = record.moment(f"{step}/at")
         yield from record.tell(
-            Topic.TIMES, "history", "At {moment} it was {status} in attempt {attempt}: {message}.",
+            Topic.TIMES, "history", "At {moment} it was {status} in attempt {attempt}: {message!t}.",
             also=[f"{step}/at"], status=f"{step}/status", attempt=f"{step}/attempt", message=f"{step}/message",
             values={"moment": moment},
         )  # fmt: skip

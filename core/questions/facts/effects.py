@@ -21,7 +21,6 @@ def facts(record: Record) -> Iterator[Fact]:
         "{kinds}.", name="/request/source/filename",
         also=kinds, values={"kinds": [record.get(kind) for kind in kinds]},
     )  # fmt: skip
-    yield from sources.facts(record, "/request", "The file that came")
     for index, effect in enumerate(record.members("/request/effects")):
         yield from _effect(record, effect, index + 1)
     yield from record.tell(Topic.PARAMETERS, "format", "The format asked for is {format}.", format="/request/format")
@@ -29,6 +28,7 @@ def facts(record: Record) -> Iterator[Fact]:
         Topic.PARAMETERS, "tail duration", "The tail asked for is {tail} s.", tail="/request/tail_seconds"
     )
     yield from _found(record)
+    yield from sources.facts(record, "/request", "The file that came")
 
 
 def _effect(record: Record, effect: str, place: int) -> Iterator[Fact]:

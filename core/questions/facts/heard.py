@@ -21,6 +21,7 @@ def facts(record: Record, pointer: str, called: str, scope: str | None = None) -
     yield from _tempo(record, pointer, called, scope)
     yield from _harmony(record, pointer, called, scope)
     yield from _levels(record, pointer, called, scope)
+    yield from _form(record, pointer, called, scope)
     yield from _advice(record, pointer, called, scope)
 
 
@@ -34,13 +35,10 @@ def _tempo(record: Record, pointer: str, called: str, scope: str | None) -> Iter
             )  # fmt: skip
         return
     yield from record.tell(
-        found, "tempo beats confidence", f"{called} has a tempo of {{bpm}} beats a minute, with a confidence of "
-        f"{{sure}} of 1.",
-        scope=scope, bpm=f"{pointer}/tempo_bpm", sure=f"{pointer}/tempo_confidence",
-    )  # fmt: skip
-    yield from record.tell(
-        found, "beats", f"{called} has {{beats}} beats, {{per_bar}} to the bar.", scope=scope, beats=f"{pointer}/beats",
-        per_bar=f"{pointer}/beats_per_bar",
+        found, "tempo beats confidence", f"{called} has a tempo of {{bpm}} beats a minute, {{per_bar}} to the bar, "
+        "with a "
+        "confidence of {sure} of 1.", scope=scope, bpm=f"{pointer}/tempo_bpm", per_bar=f"{pointer}/beats_per_bar",
+        sure=f"{pointer}/tempo_confidence",
     )  # fmt: skip
 
 
@@ -60,8 +58,31 @@ def _harmony(record: Record, pointer: str, called: str, scope: str | None) -> It
     yield from record.tell(found, "chords", f"{called} has {text}", scope=scope, more=chords)
     if record.get(chords["count"]) == 0:
         yield from record.tell(
-            found, "chords", f"No chord was heard in it: {called} has {{count}}.", scope=scope, count=chords["count"]
+            found, "chords", f"{called} has no chord that could be told.", scope=scope, also=[chords["count"]]
         )
+
+
+def _levels(record: Record, pointer: str, called: str, scope: str | None) -> Iterator[Fact]:
+    found = Topic.FOUND
+    fields = {"loudness": f"{pointer}/integrated_lufs", "peak": f"{pointer}/true_peak_dbtp"}
+    text, about = f"{called} has a loudness of {{loudness}} LUFS and a true peak of {{peak}} dBTP", "loudness peak"
+    if record.get(f"{pointer}/brightness_hz") is not None:
+        fields, about = fields | {"hz": f"{pointer}/brightness_hz"}, f"{about} brightness"
+        text += ", and the centre of its spectrum is at {hz} Hz: the higher, the brighter"
+    yield from record.tell(found, about, f"{text}.", scope=scope, more=fields)
+    yield from record.tell(found, "beats", f"{called} has {{beats}} beats.", scope=scope, beats=f"{pointer}/beats")
+    yield from record.tell(
+        found, "loudness dynamics", f"{called} has a loudness range of {{range}} LU.", scope=scope,
+        range=f"{pointer}/range_lu",
+    )  # fmt: skip
+    yield from record.tell(
+        found, "duration", f"{{seconds}} s of {called[0].lower()}{called[1:]} were heard.", scope=scope,
+        seconds=f"{pointer}/duration_seconds",
+    )  # fmt: skip
+
+
+def _form(record: Record, pointer: str, called: str, scope: str | None) -> Iterator[Fact]:
+    found = Topic.FOUND
     yield from record.tell(
         found, "tuning", f"{called} is tuned to A = {{hz}} Hz, {{cents:+.1f}} cents from 440 Hz.", scope=scope,
         hz=f"{pointer}/tuning_hz", cents=f"{pointer}/tuning_cents",
@@ -69,30 +90,6 @@ def _harmony(record: Record, pointer: str, called: str, scope: str | None) -> It
     yield from record.tell(
         found, "sections", f"{called} has the form {{form}}, in which the same letter is the same part.", scope=scope,
         form=f"{pointer}/sections",
-    )  # fmt: skip
-
-
-def _levels(record: Record, pointer: str, called: str, scope: str | None) -> Iterator[Fact]:
-    found = Topic.FOUND
-    yield from record.tell(
-        found, "loudness peak", f"{called} has a loudness of {{loudness}} LUFS and a true peak of {{peak}} "
-        "dBTP.", scope=scope,
-        loudness=f"{pointer}/integrated_lufs", peak=f"{pointer}/true_peak_dbtp",
-    )  # fmt: skip
-    yield from record.tell(
-        found,
-        "loudness dynamics",
-        f"{called} has a loudness range of {{range}} LU.",
-        scope=scope,
-        range=f"{pointer}/range_lu",
-    )
-    yield from record.tell(
-        found, "brightness", f"{called} has its spectrum's centre at {{hz}} Hz: the higher, the brighter.", scope=scope,
-        hz=f"{pointer}/brightness_hz",
-    )  # fmt: skip
-    yield from record.tell(
-        found, "duration", f"{{seconds}} s of {called[0].lower()}{called[1:]} were heard.", scope=scope,
-        seconds=f"{pointer}/duration_seconds",
     )  # fmt: skip
 
 

@@ -30,10 +30,10 @@ def facts(record: Record) -> Iterator[Fact]:
     yield from record.tell(
         Topic.MADE, "kind stems", "It takes the song {song!q} apart into stems.", song="/request/source/filename"
     )
-    yield from sources.facts(record, "/request", "The song")
     for name, (about, text) in _ASKED.items():
         yield from record.tell(Topic.PARAMETERS, about, text, value=f"/request/{name}")
     yield from _found(record)
+    yield from sources.facts(record, "/request", "The song")
     yield from _advice(record)
 
 

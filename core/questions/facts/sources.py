@@ -17,12 +17,12 @@ def facts(record: Record, pointer: str, called: str, scope: str | None = None) -
         filename=f"{pointer}/source/filename", size=f"{pointer}/source/size_bytes",
     )  # fmt: skip
     yield from record.tell(
-        (Topic.PARAMETERS, Topic.FOUND), "source format sample_rate channels",
-        f"{called} is {{container}} with {{codec}} at {{rate}} Hz in {{channels}}.", scope=scope,
+        (Topic.FOUND, Topic.PARAMETERS), "source format sample_rate channels",
+        f"{called} came as {{container}} ({{codec}}) at {{rate}} Hz in {{channels}}.", scope=scope,
         container=f"{pointer}/audio/container", codec=f"{pointer}/audio/codec", rate=f"{pointer}/audio/sample_rate",
         also=[f"{pointer}/audio/channels"], values={"channels": channels(record.get(f"{pointer}/audio/channels"))},
     )  # fmt: skip
     yield from record.tell(
-        (Topic.PARAMETERS, Topic.FOUND), "source duration", f"{called} lasts {{seconds}} s.", scope=scope,
+        (Topic.FOUND, Topic.PARAMETERS), "source duration", f"{called} lasts {{seconds}} s.", scope=scope,
         seconds=f"{pointer}/audio/duration_seconds",
     )  # fmt: skip
