@@ -45,6 +45,7 @@ from core.metrics.counters import Counters
 from core.metrics.rows import MetricRows
 from core.metrics.service import Metrics
 from core.ports import Blobs, Channel, Clock, Engines, Queues, Table
+from core.questions.service import JobQuestions
 from core.separation.inbox import INBOX, Inbox, InboxAnnouncer
 from core.separation.planner import SeparationPlanner
 from core.separation.service import Separations
@@ -95,6 +96,7 @@ class Services:
     accompaniments: Accompaniments
     bridges: Bridges
     assistant: Assistant
+    questions: JobQuestions
     channel: Channel
     live_events: LiveEvents
     metrics: Metrics
@@ -172,6 +174,7 @@ def build(
         accompaniments=Accompaniments(AccompanimentPlanner(planner, draw_seed), sources, jobs),
         bridges=Bridges(BridgePlanner(planner), inputs),
         assistant=assistant_of(settings),
+        questions=JobQuestions(assistant_of(settings)),
         channel=channel,
         live_events=_live_events(settings, channel, live_sessions),
         metrics=metrics,

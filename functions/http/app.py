@@ -24,6 +24,7 @@ from functions.http import (
     jobs,
     live,
     metrics,
+    questions,
     separations,
     sounds,
     system,
@@ -53,8 +54,8 @@ Every error is an RFC 9457 problem with a stable `type`, a `detail`, a `next_ste
 
 _ROUTERS = (
     generations, separations, sounds, effects, analyses, accompaniments, bridges, theory, tabs, live, web_pubsub,
-    uploads, jobs, dead_letters_routes, webhooks, system, metrics, seed_generation, seed_separation, seed_instructions,
-    seed_bridge,
+    uploads, jobs, questions, dead_letters_routes, webhooks, system, metrics, seed_generation, seed_separation,
+    seed_instructions, seed_bridge,
 )  # fmt: skip
 _TAKE_FILES = frozenset(
     {
