@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.bootstrap import azure_storage, memory_storage
+from core.engines.catalogue import ENCODEC
 from core.engines.checkpoints import CheckpointStore, parse_checksums
-from core.engines.digests import FileDigests, digest_of_digests
-from core.engines.encodec.codec import PATTERNS, WEIGHTS, Codec, load_codec
-from core.engines.weights import ModelFolders, matching
+from core.engines.digests import FileDigests
+from core.engines.encodec.codec import PATTERNS, Codec, load_codec, weight_file
+from core.engines.encodec.engine import CODEC, PUBLISHED_CODEC
+from core.engines.weights import ModelFolders
 from core.settings import Settings
 
-MODEL, PUBLISHED = "24khz", "facebook/encodec_24khz"
 _CACHE = Path(tempfile.gettempdir()) / "stemworks-models"  # which the engines share
 
 
@@ -34,10 +35,9 @@ def open_codec(folder: Path | None, settings: Settings, device: str) -> FrozenCo
 
     Raises ``EngineUnavailable``.
     """
-    found = folder or _folders(settings).find("encodec", MODEL, PUBLISHED, PATTERNS)
+    found = folder or _folders(settings).find(ENCODEC.name, CODEC, PUBLISHED_CODEC, PATTERNS)
     codec = load_codec(found, device)
-    digests = FileDigests(_CACHE / "digests.json")
-    return FrozenCodec(codec, digest_of_digests(digests.of(found / name) for name in matching(found, WEIGHTS)))
+    return FrozenCodec(codec, FileDigests(_CACHE / "digests.json").of(weight_file(found)))
 
 
 def _folders(settings: Settings) -> ModelFolders:

@@ -79,7 +79,7 @@ class LatentCache:
     def _store(self, target: Path, pieces: Iterator[Latents]) -> None:
         whole = np.concatenate(list(pieces))
         if not np.isfinite(whole).all():
-            raise NotFinite(f"the codec made latents of {target.stem} that are no finite numbers in float16")
+            raise NotFinite("the codec makes latents of it that are no finite numbers in float16")
         with replacing(target) as file:
             np.save(file, whole)
 
@@ -114,7 +114,7 @@ def read_music(
     for path in paths:
         try:
             track = track_of(path)
-        except (AudioError, OSError) as error:
+        except (AudioError, NotFinite, OSError) as error:
             skipped(path, str(error))
         else:
             if track.frames < fewest_frames:

@@ -17,7 +17,7 @@ from core.engines.encodec.checkpoint import FILE as BEST_FILE
 from core.engines.encodec.checkpoint import save_cascade
 from training import state
 from training.display import Display
-from training.errors import TrainingError
+from training.errors import TrainingError, TrainingStopped
 from training.examples import Batch, Examples, epoch_order
 from training.loss import LatentLoss
 from training.recipe import Recipe
@@ -102,10 +102,12 @@ class Trainer:
             chosen = slice(standing.done * a_step, (standing.done + 1) * a_step)
             self._step(order[chosen], swapped[chosen])
             standing.done += 1
-            if stopping.asked or standing.done % self._save_steps == 0:
+            stop = stopping.asked  # looked at once: what ends the run must also have saved it
+            if stop or standing.done % self._save_steps == 0:
                 self._snapshot.save(standing, self._made_by)
             display.advance(self._note())
-            stopping.check()
+            if stop:
+                raise TrainingStopped
         self._close()
 
     def _step(self, indices: Sequence[int], swapped: Sequence[bool]) -> None:
