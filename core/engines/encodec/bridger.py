@@ -89,7 +89,7 @@ class EncodecBridger:
             reason = "there is not enough memory for it" if is_out_of_memory(error) else str(error)
             raise EngineFailed(f"the bridge's model failed on a segment: {reason}") from error
         if not np.isfinite(made).all():
-            raise NotFinite(f"the bridge's model made samples that are no numbers ({self.compute})")
+            raise self._not_finite("samples")
         return made.reshape(len(ratios), *tracks.shape[1:]).swapaxes(0, 1)
 
     @torch.inference_mode()
@@ -99,8 +99,13 @@ class EncodecBridger:
         first, second = self._in_parts(self._encode, [samples], progress).chunk(2)
         middle = self._in_parts(self._transform, [first, second], progress)
         latents = torch.cat([interpolate(first, middle, second, ratio) for ratio in ratios])
+        if not latents.isfinite().all():  # a codebook would have something next to them, and nobody would notice
+            raise self._not_finite("latents")
         made = self._in_parts(self._decode, [latents], progress)
         return made[:, 0, : tracks.shape[-1]].numpy()
+
+    def _not_finite(self, what: str) -> NotFinite:
+        return NotFinite(f"the bridge's model made {what} that are no numbers, computing in {self.compute}")
 
     def _in_parts(self, run: Callable[..., Tensor], rows: Sequence[Tensor], progress: _Progress) -> Tensor:
         made = []
