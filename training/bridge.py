@@ -20,6 +20,7 @@ import torch
 from core.bootstrap import azure_storage
 from core.engines.compute import Compute
 from core.engines.devices import choose_device
+from core.engines.digests import digest_of_digests
 from core.engines.encodec.cascade import Cascade, CascadeShape
 from core.ports import Blobs
 from core.settings import Settings
@@ -115,7 +116,10 @@ def prepare(
     loss = LatentLoss(training)
     compute = Compute(recipe.device, recipe.precision, batch_seconds=0)
     cascade = Cascade(shape)
-    data = {"codec": codec.digest, "music": sorted(track.digest for track in (*training, *validation))}
+    data = {
+        "codec": codec.digest,
+        "music": digest_of_digests(sorted(track.digest for track in (*training, *validation))),
+    }
     trainer = Trainer(cascade, loss, *sets, recipe, compute, places.out, data, places.save_steps)
     frame_seconds = codec.codec.frame_length / codec.codec.sample_rate
     facts = Facts(

@@ -62,7 +62,8 @@ def _results(facts: Facts, standing: Standing) -> list[str]:
             | {name: f"{loss:.4f}" for name, loss in facts.baselines.items()},
         ),
         "",
-        f"It is {compared} a copy of track 1.",
+        f"It is {compared} a copy of track 1. A squared error is hard on a copy and easy on a flat mean, which says "
+        "nothing of either track; the cascade does not make one, since it brings what it makes to its tracks' power.",
         "",
         f"![Loss over the epochs]({PLOT})",
     ]

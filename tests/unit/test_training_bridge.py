@@ -14,6 +14,7 @@ import pytest
 import soundfile
 import torch
 
+from core.bridge.request import BridgeRequest
 from core.engines.checkpoints import CheckpointStore, parse_checksums
 from core.engines.encodec.cascade import Cascade
 from core.engines.encodec.checkpoint import load_cascade, read_checkpoint
@@ -268,7 +269,8 @@ def test_an_upload_makes_bridges_in_the_engine_under_the_pin_that_is_told(
     assert made.shape == (1, 1, 24000)
     assert np.abs(made).max() > 0
     assert b"".join(blobs.read("models", "encodec/mine/README.md")) == (out / "README.md").read_bytes()
-    assert json.loads(advice.splitlines()[-1].partition(": ")[2])["model"] == "mine"
+    request = BridgeRequest.model_validate_json(advice.splitlines()[-1].partition(": ")[2])
+    assert (request.engine, request.model) == ("encodec", "mine")
 
 
 def test_a_training_that_is_over_is_uploaded_without_another_step(
@@ -278,15 +280,16 @@ def test_a_training_that_is_over_is_uploaded_without_another_step(
     train(RECIPE, places(here, finished[0], upload="mine"), NAMED_ACCOUNT, shown, Stopping())
     assert shown.steps == 7  # files looked at
     names = [blob.name for blob in stored.list_all("models", "")]
-    assert names == ["encodec/mine/README.md", "encodec/mine/best_model.pt"]
+    assert names == [f"encodec/mine/{name}" for name in ("README.md", "best_model.pt", "loss.png")]
     assert "add to MODEL_CHECKSUMS: encodec/mine/best_model.pt=" in shown.lines[-1]
 
 
+@pytest.mark.parametrize(("name", "said"), [("../mine", "is no name of a model"), ("24khz", "where the codec lies")])
 def test_a_name_that_no_model_can_have_is_refused_before_the_first_step(
-    here: Path, tmp_path: Path, stored: MemoryBlobs
+    here: Path, tmp_path: Path, stored: MemoryBlobs, name: str, said: str
 ) -> None:
-    with pytest.raises(bridge.TrainingError, match="is no name of a model"):
-        train(RECIPE, places(here, tmp_path, upload="../mine"), NAMED_ACCOUNT, Shown(), Stopping())
+    with pytest.raises(bridge.TrainingError, match=said):
+        train(RECIPE, places(here, tmp_path, upload=name), NAMED_ACCOUNT, Shown(), Stopping())
     assert not list(tmp_path.iterdir())
 
 
