@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from training.errors import TrainingError, TrainingStopped
-from training.recipe import add_options, recipe_of
+from training.recipe import add_options, recipe_of, within
 from training.stopping import Stopping
 
 _OUT, _CACHE = Path("checkpoints/bridge"), Path("checkpoints/latents")
@@ -44,7 +44,11 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--codec", type=Path, help="folder of EnCodec's weights (default: where the engine looks)")
     top.add_argument("--upload", metavar="NAME", help="put the best model into the container models under this name")
     top.add_argument(
-        "--save-steps", type=int, default=100, metavar="INT", help="steps between snapshots (default %(default)s)"
+        "--save-steps",
+        type=within(int, {"least": 1}),
+        default=100,
+        metavar="INT",
+        help="steps between snapshots; there is one after every epoch, too (default %(default)s)",
     )
     add_options(top.add_argument_group("what decides how the model comes out"))
     return top

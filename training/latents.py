@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from core.engines.digests import FileDigests, replacing
 from core.errors import AudioError, NotFinite
+from training.errors import TrainingError
 from training.music import mono
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class LatentCache:
 
         Raises:
             AudioError, OSError: the file cannot be read.
+            TrainingError: its latents cannot be written.
             NotFinite: the codec made something that float16 does not hold.
         """
         digest = self._digests.of(path)
@@ -80,8 +82,11 @@ class LatentCache:
         whole = np.concatenate(list(pieces))
         if not np.isfinite(whole).all():
             raise NotFinite("the codec makes latents of it that are no finite numbers in float16")
-        with replacing(target) as file:
-            np.save(file, whole)
+        try:
+            with replacing(target) as file:
+                np.save(file, whole)
+        except OSError as error:
+            raise TrainingError(f"{target} cannot be written ({error.strerror or error})") from error
 
 
 def encoded(blocks: Iterable[Block], codec: Codec, device: str) -> Iterator[Latents]:

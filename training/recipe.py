@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -59,7 +59,7 @@ def add_options(parser: argparse._ArgumentGroup) -> None:
     for setting in fields(Recipe):
         parser.add_argument(
             option(setting.name),
-            type=_within(type(setting.default), setting.metadata),
+            type=within(type(setting.default), setting.metadata),
             choices=setting.metadata.get("of"),
             default=setting.default,
             metavar=type(setting.default).__name__.upper() if "of" not in setting.metadata else None,
@@ -72,7 +72,7 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
     return Recipe(**{setting.name: getattr(arguments, setting.name) for setting in fields(Recipe)})
 
 
-def _within(kind: type, limits: Any) -> Callable[[str], Any]:
+def within(kind: type, limits: Mapping[str, Any]) -> Callable[[str], Any]:
     """Reads a value of ``kind`` and holds it against its limits."""
     checks: tuple[tuple[str, str, Callable[[Any, Any], bool]], ...] = (
         ("least", "at least", lambda value, limit: value >= limit),

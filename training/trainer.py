@@ -30,6 +30,7 @@ class Trainer:
     """Trains one cascade; ``run`` goes on from the last snapshot if there is one.
 
     Attributes:
+        cascade: as it is after the last step.
         standing: how far it has come.
     """
 
@@ -45,7 +46,7 @@ class Trainer:
             save_steps: steps from one snapshot to the next; there is one at the end of every epoch, too.
         """
         self.standing = Standing()
-        self._cascade = cascade.to(compute.device)
+        self.cascade = cascade.to(compute.device)
         self._loss, self._training, self._validation = loss, training, validation
         self._recipe, self._compute, self._out, self._save_steps = recipe, compute, out, save_steps
         self._data = data
@@ -97,7 +98,7 @@ class Trainer:
         standing, recipe = self.standing, self._recipe
         order, swapped = epoch_order(len(self._training), recipe.seed, standing.epoch)
         a_step = recipe.batch * recipe.accumulate
-        self._cascade.train()
+        self.cascade.train()
         while standing.done < self.steps_an_epoch:
             chosen = slice(standing.done * a_step, (standing.done + 1) * a_step)
             self._step(order[chosen], swapped[chosen])
@@ -123,14 +124,14 @@ class Trainer:
             self._scaler.scale(loss * (len(batch[0]) / len(indices))).backward()  # type: ignore[no-untyped-call] # torch has no types for it
             self._count(loss.item(), len(batch[0]))
         self._scaler.unscale_(self._optimiser)
-        nn.utils.clip_grad_norm_(self._cascade.parameters(), self._recipe.gradient_norm)
+        nn.utils.clip_grad_norm_(self.cascade.parameters(), self._recipe.gradient_norm)
         self._scaler.step(self._optimiser)
         self._scaler.update()
 
     def _measured(self, batch: Batch) -> Tensor:
         track1, track2, target = (part.to(self._compute.device) for part in batch)
         with self._compute.autocast():
-            made = self._cascade(track1, track2)
+            made = self.cascade(track1, track2)
         return self._loss(made, target)
 
     def _count(self, loss: float, examples: int) -> None:
@@ -154,14 +155,14 @@ class Trainer:
         standing.close(epoch)
         if standing.best is epoch:
             save_cascade(
-                self._out / BEST_FILE, self._cascade, epoch=epoch.epoch, val_loss=epoch.validation_loss,
+                self._out / BEST_FILE, self.cascade, epoch=epoch.epoch, val_loss=epoch.validation_loss,
                 **self._made_by,
             )  # fmt: skip
         self._snapshot.save(standing, self._made_by)
 
     def validate(self) -> float:
         """The loss over the validation set, each example once and as it is."""
-        self._cascade.eval()
+        self.cascade.eval()
         total = 0.0
         with torch.inference_mode():
             for batch in in_order(self._validation, self._recipe.batch):

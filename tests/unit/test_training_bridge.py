@@ -243,7 +243,9 @@ def test_what_has_to_be_mended_is_said_in_one_line(
     assert printed.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("more", [["--epochs", "0"], ["--dropout", "1"], ["--batch", "many"], ["--stages", "1"]])
+@pytest.mark.parametrize(
+    "more", [["--epochs", "0"], ["--dropout", "1"], ["--batch", "many"], ["--stages", "1"], ["--save-steps", "0"]]
+)
 def test_values_out_of_range_are_refused_before_anything_is_loaded(
     here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str]
 ) -> None:

@@ -11,7 +11,7 @@ from tests.audio_files import EVERY_KIND, extension_of, music, sample_rate_of
 from tests.encodec_models import DIMENSION, FRAME_LENGTH, codec_folder
 from tests.unit.training_runs import one_thread_and_the_same_bits
 from training import latents
-from training.errors import TrainingError
+from training.errors import TrainingError, TrainingStopped
 from training.latents import LatentCache, Track, encoded, read_music
 from training.music import find_music, mono
 
@@ -175,3 +175,23 @@ def test_a_file_whose_latents_float16_does_not_hold_is_left_out(tmp_path: Path, 
     assert not kept
     assert "no finite numbers" in left_out["a.flac"]
     assert not list((tmp_path / "cache").rglob("*.npy"))
+
+
+def test_a_cache_that_cannot_be_written_is_no_fault_of_the_music(tmp_path: Path, codec: Codec) -> None:
+    (tmp_path / "cache").write_text("in the way")
+    with pytest.raises(TrainingError, match="cannot be written"):
+        read([song(tmp_path / "a.flac")], LatentCache(tmp_path / "cache", codec, "codec", "cpu"))
+
+
+def test_what_was_encoded_before_a_stop_is_not_encoded_again(tmp_path: Path, codec: Codec, decoded: list[str]) -> None:
+    paths = [song(tmp_path / f"{seed}.flac", seed=seed) for seed in range(3)]
+    cache = LatentCache(tmp_path / "cache", codec, "codec", "cpu")
+
+    def stop() -> None:
+        if len(decoded) == 2:
+            raise TrainingStopped
+
+    with pytest.raises(TrainingStopped):
+        read_music(paths, cache.track, 1, stop, lambda path, why: None)
+    read(paths, cache)
+    assert decoded == ["0.flac", "1.flac", "2.flac"]

@@ -84,8 +84,11 @@ def trainer(folder: Path, recipe: Recipe = RECIPE, out: str = "out", **options: 
     sets = (Examples(training, SEGMENT_FRAMES, 5), Examples(validation, SEGMENT_FRAMES, SEGMENT_FRAMES))
     compute = Compute(recipe.device, recipe.precision, 0)
     data = {"music": ["a", "b", "c", "d"], **options.pop("data", {})}
-    shape = options.pop("shape", SHAPE)
-    return Trainer(Cascade(shape), LatentLoss(training), *sets, recipe, compute, folder / out, data, **options)
+    cascade = Cascade(options.pop("shape", SHAPE))
+    with torch.no_grad():
+        for _ in range(options.pop("settled", 0)):  # the spectral norms get to know their weights
+            cascade(*torch.zeros(2, 1, DIMENSION, 3))
+    return Trainer(cascade, LatentLoss(training), *sets, recipe, compute, folder / out, data, **options)
 
 
 def run(trainer: Trainer, shown: Shown | None = None, stopping: Stopping | None = None) -> Standing:
