@@ -134,11 +134,13 @@ def _chosen(facts: Sequence[Fact], asked: Asked) -> list[Fact]:
 
 
 def _fair(facts: Sequence[Fact], asked: Asked) -> list[Fact]:
-    """At most ``MOST_FACTS``: above all of the topic, as many of each track or stem, in their order."""
+    """At most ``MOST_FACTS``, in their order: those of the topic, of what few others tell, as many of each scope."""
+    tell = Counter(name for fact in facts for name in fact.about & asked.names)
     places: Counter[str | None] = Counter()
     ranked = []
     for index, fact in enumerate(facts):
-        ranked.append((fact.topics[0] not in asked.topics, places[fact.scope], index))
+        rarity = sum(1 / tell[name] for name in fact.about & asked.names)
+        ranked.append((fact.topics[0] not in asked.topics, -rarity, places[fact.scope], index))
         places[fact.scope] += 1
     return [facts[index] for index in sorted(index for *_, index in sorted(ranked)[:MOST_FACTS])]
 

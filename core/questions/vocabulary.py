@@ -12,12 +12,13 @@ _TOPICS: Mapping[Topic, str] = {
     Topic.MADE: r"how (?:was|is|were|did|does|do|has|have)|made|generat\w*|creat\w*|produc\w*|built|process(?:ed|"
     r"ing)?|came about|come about|summar\w*|overview|tell me about|separated|work(?:ed|s)?",
     Topic.FOUND: r"found|find|hear\w*|detect\w*|extract\w*|analy\w*|features?|measur\w*|notic\w*|contain\w*|"
-    r"summar\w*|overview|tell me about|characteris\w*|characteriz\w*|came out|results?|outputs?|what is (?:it|this)",
+    r"summar\w*|overview|tell me about|characteris\w*|characteriz\w*|came out|what is (?:it|this)",
     Topic.PARAMETERS: r"parameters?|settings?|options?|configur\w*|used|inputs?|requested|asked for|chosen|chose",
-    Topic.ADVICE: r"chang\w*|adjust\w*|improv\w*|better|should|tweak\w*|clos(?:er|e)|near\w*|more|less|loude[rn]\w*|"
-    r"quieter|faster|slower|brighter|darker|softer|harder|cleaner|how much|rais\w*|lower|increas\w*|decreas\w*|"
-    r"reduc\w*|instead|recommend\w*|suggest\w*|advice|advise|try|different\w*|another|next time|how (?:can|could|do|"
-    r"would) (?:i|we|you)|turn (?:up|down)",
+    Topic.ADVICE: r"do about|what (?:can|could|must) (?:i|we) do|fix\w*|mend\w*|repair\w*|solv\w*|chang\w*|"
+    r"adjust\w*|improv\w*|better|should|tweak\w*|clos(?:er|e)|near\w*|more|less|loude[rn]\w*|quieter|faster|slower|"
+    r"brighter|darker|softer|harder|cleaner|how much|rais\w*|lower|increas\w*|decreas\w*|reduc\w*|instead|"
+    r"recommend\w*|suggest\w*|advice|advise|try|different\w*|another|next time|how (?:can|could|do|would) (?:i|we|"
+    r"you)|turn (?:up|down)",
     Topic.TROUBLE: r"wrong|errors?|fail\w*|problems?|trouble\w*|broke\w*|crash\w*|stuck|issues?|warning\w*|why|"
     r"bad(?:ly)?|(?:does|did|do)(?: not|nt) work|reject\w*|refus\w*|mistake\w*",
     Topic.TIMES: r"when|how long (?:did|does|will|has|until)|time|times|finish\w*|started|ended|ready|done|status|"
@@ -45,7 +46,7 @@ _NAMES: Mapping[str, str] = {
     "engine": r"engines?|models?|software|algorithm\w*|network|tool",
     "error": r"errors?",
     "expiry": r"expir\w*|kept|keep|deleted|removed|retention|available|gone",
-    "files": r"files?|download\w*|outputs?|zip",
+    "files": r"files?|download\w*|zip",
     "format": r"formats?|wav|flac|mp3|ogg|m4a|codecs?|bit depth|encod(?:ed|ing)",
     "gain": r"gains?",
     "guidance": r"guidance\w*",
@@ -55,7 +56,7 @@ _NAMES: Mapping[str, str] = {
     "licence": r"licen[cs]\w*|commercial\w*|rights|copyright\w*|legal\w*|sell|allowed",
     "louder": r"louder|turn (?:it )?up|too quiet|so quiet|too soft|raise|increase",
     "loudness": r"loud\w*|quiet\w*|volume|lufs|levels?|soft\w*",
-    "melody": r"melod\w*|tunes?",
+    "melody": r"melod\w*",
     "mix": r"mix|mixed|mixdown",
     "note": r"notes?|strings?|frets?|pitch",
     "overlap": r"overlap\w*",
@@ -84,7 +85,7 @@ _NAMES: Mapping[str, str] = {
     "technique": r"techniques?|articulation|palm mute\w*|vibrato|bend\w*|pluck\w*",
     "temperature": r"temperatures?|variety|varied|creativ\w*|randomness",
     "tempo": r"tempos?|tempi|bpm|beats (?:a|per) minute|speed|fast|faster|slow|slower|pace",
-    "tuning": r"tun(?:ing|ed|e up)|cents|concert pitch|440",
+    "tuning": r"in tune|out of tune|tun(?:ing|ed)|cents|concert pitch|440",
     "velocity": r"velocit(?:y|ies)|hard(?:er)?",
     "weights": r"weights?|checkpoints?|trained",
     "work": r"how long (?:did|does|will)|took|take so long|estimat\w*|computing time",
@@ -116,17 +117,16 @@ _SCOPES: Mapping[str, str] = {
 _ALL_TRACKS = r"(?:each|both|every|either|all|all the|the|the two|two|your|my) tracks?|tracks"
 
 _SAYING_NOTHING = """
-    a an the this that these those it its is was were are be been being am do does did has have had can could may
-    might will would shall must of in on at to from by for with without about into between over under as and or
-    but not no yes if then than so such there here what which who whom whose where how why when i me my we us our
-    you your he she they them their tell explain describe show give say know please want like need get got let one
-    two some any all each every both only just also too very really quite much many more most less lot bit up down
-    out off again job jobs song songs music audio track tracks sound sounds thing things piece recording result
-    results value values number thanks exactly precisely kind sort way go goes going come comes use uses using
-    play played playing hello hi hey actually set ask asked take takes took put made make making nt s re ll ve t
-    doing happen happens service system project info information details detail anything something everything
-    nothing whole entire overall own same new old current first second last long seconds minutes next before after
-    during since until now today yet still already
+a an the this that these those it its is was were are be been being am do does did has have had can could may might
+will would shall must of in on at to from by for with without about into between over under as and or but not no yes
+if then than so such there here what which who whom whose where how why when i me my we us our you your he she they
+them their tell explain describe show give say know please want like need get got let one two some any all each
+every both only just also too very really quite much many more most less lot bit up down out off again job jobs song
+songs music audio track tracks sound sounds thing things piece recording result results value values number output
+outputs thanks exactly precisely kind sort way go goes going come comes use uses using play played playing hello hi
+hey actually set ask asked take takes took put made make making nt s re ll ve t doing happen happens service system
+project info information details detail anything something everything nothing whole entire overall own same new old
+current first second last long seconds minutes next before after during since until now today yet still already
 """
 """Words that say nothing of what is asked about."""
 

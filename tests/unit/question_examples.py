@@ -8,8 +8,9 @@ from functools import cache
 from typing import Any
 
 from core.bootstrap import Services, build, memory_storage
+from core.errors import DeadlineExceeded
 from core.jobs.messages import CPU_REQUESTS
-from core.jobs.model import EngineStamp, Job, JobKind, Output
+from core.jobs.model import EngineStamp, Job, JobError, JobKind, JobStatus, Output
 from core.settings import Settings
 from tests.clock import Clock
 from tests.in_process import call
@@ -151,3 +152,31 @@ _BRIDGE_RESULT: dict[str, Any] = {
     ],
     "weights": None, "compute": None,
 }  # fmt: skip
+
+
+def in_state(kind: JobKind, status: JobStatus) -> Job:
+    """A job of this kind in this state, with what it would have then."""
+    done = example(kind)
+    if status is JobStatus.COMPLETED:
+        return done
+    clock = Clock()
+    start = clock()
+    fresh = done.evolve(
+        status=JobStatus.QUEUED, stage="queued", status_message="waiting for a worker", progress=0.0, attempt=0,
+        outputs=(), result=None, history=(), created_at=start, started_at=None, finished_at=None, error=None,
+    )  # fmt: skip
+    running = fresh.claimed(start + timedelta(seconds=3), 300)
+    broken = JobError(
+        type="storage-unavailable", title="Storage does not answer", detail="it was down", next_step="Try again."
+    )
+    again = running.released(broken, start + timedelta(seconds=9)).claimed(start + timedelta(seconds=11), 300)
+    halfway = again.advanced(0.4, "working", "40 of 100 parts", start + timedelta(seconds=20), 300)
+    late = JobError.of(DeadlineExceeded("the attempt ran longer than JOB_DEADLINE_SECONDS allows"))
+    states = {
+        JobStatus.QUEUED: fresh,
+        JobStatus.PROCESSING: halfway,
+        JobStatus.FAILED: halfway.failed(late, start + timedelta(seconds=31)),
+        JobStatus.CANCELED: halfway.canceled(start + timedelta(seconds=31)),
+        JobStatus.EXPIRED: done.expiring(start + timedelta(days=9)).expired(start + timedelta(days=9)),
+    }
+    return states[status]

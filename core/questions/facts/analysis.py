@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from core.questions.fact import Fact, Topic
-from core.questions.facts import heard, sources
+from core.questions.facts import heard, outputs, sources
 from core.questions.record import Record
 
 
@@ -28,3 +28,4 @@ def facts(record: Record) -> Iterator[Fact]:
     yield from heard.facts(record, "/result", "The audio")
     for number, each in enumerate(material, 1):
         yield from sources.facts(record, each, "The file" if len(material) == 1 else f"File {number}")
+    yield from outputs.level_advice(record, "The audio", "/result/integrated_lufs", "/result/true_peak_dbtp")

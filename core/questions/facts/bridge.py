@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from core.questions.fact import Fact, Topic
@@ -14,10 +15,14 @@ TRACKS = {"track1": "Track 1", "track2": "Track 2"}
 HALFWAY_TO_TRACK1 = "half of the smallest ratio"
 HALFWAY_TO_TRACK2 = "halfway from the largest ratio to 1"
 TEMPOS_APART = "the faster tempo over the slower, less 1"
-WITHIN_TRACK1 = "the track's duration"
-WITHIN_TRACK2 = "the track's duration less the length that was asked for"
+WITHIN_THE_TRACK = "where the track is over less where its part begins; start_seconds plus that"
 FAR_APART = 0.05
 """Of two tempos, as a share of the slower one: what lies between them is heard as two beats beside each other."""
+
+_OVER = re.compile(
+    r"(?P<track>track[12]): it is over at (?P<end>[0-9.]+) s, and its part would go from "
+    "(?P<start>[0-9.]+) "
+)
 
 
 def facts(record: Record) -> Iterator[Fact]:
@@ -46,6 +51,12 @@ def _made(record: Record) -> Iterator[Fact]:
             "2, while "
             "harmony and rhythm stay track 1's.", engine="/engine/name", also=["/request/ratios"],
         )  # fmt: skip
+    if record.get("/engine/name") == "encodec" and any(ratio <= 0.5 for ratio in ratios):
+        yield from record.tell(
+            made, "ratio", "Up to a ratio of 0.5, the engine {engine} goes in a straight line, in its codec's latent "
+            "space, from "
+            "track 1 to what its model makes of it, which is at 0.5.", engine="/engine/name", also=["/request/ratios"],
+        )  # fmt: skip
     if any(ratio > 0.5 for ratio in ratios):
         yield from record.tell(
             made, "ratio", "From a ratio of 0.5 on, what is there at 0.5 goes over into track 2 itself.",
@@ -73,6 +84,13 @@ def _made(record: Record) -> Iterator[Fact]:
 def _asked(record: Record) -> Iterator[Fact]:
     asked = Topic.PARAMETERS
     yield from record.tell(asked, "ratio", "The ratios asked for are {ratios}.", ratios="/request/ratios")
+    if record.get("/request/end_seconds") is None:
+        yield from record.tell(
+            asked, "start duration", "The part asked for is from {start} s of track 1 and from {start2} s of track 2 "
+            "to the end of "
+            "the shorter one.", start="/request/start_seconds", start2="/request/track2_start_seconds",
+            also=["/request/end_seconds"],
+        )  # fmt: skip
     yield from record.tell(
         asked, "start duration", "The part asked for is from {start} s to {end} s of track 1, and from {start2} s of "
         "track 2.",
@@ -134,36 +152,20 @@ def _advice(record: Record) -> Iterator[Fact]:
 
 
 def _lengths(record: Record) -> Iterator[Fact]:
-    """What a track that is too short has room for."""
+    """What a track has room for that is over before its part is: where it ends is told by the error alone."""
     if record.get("/error/type") != "audio-too-short":
         return
-    start, end = record.number("/request/start_seconds"), record.number("/request/end_seconds")
-    start2 = record.number("/request/track2_start_seconds")
-    one, two = (record.number(f"/request/{track}/audio/duration_seconds") for track in TRACKS)
-    if start is None or end is None or start2 is None:
+    over = _OVER.match(str(record.get("/error/detail")))
+    start = record.number("/request/start_seconds")
+    if over is None or start is None:
         return
-    topics = (Topic.ADVICE, Topic.TROUBLE)
-    if one is not None and end > one:
+    seconds = float(over["end"]) - float(over["start"])
+    if seconds > 0:
         yield from record.tell(
-            topics, "duration error", "Track 1 lasts {seconds} s, and end_seconds is {end}: ask for an end_seconds of "
-            "at most "
-            "{most}.", scope="track1", rule=WITHIN_TRACK1, seconds="/request/track1/audio/duration_seconds",
-            end="/request/end_seconds", values={"most": one},
-        )  # fmt: skip
-    if two is not None and start2 + end - start > two >= end - start:
-        yield from record.tell(
-            topics, "duration error", "Track 2 lasts {seconds} s, and {length} s of it are needed: ask for a "
-            "track2_start_seconds "
-            "of at most {most}.", scope="track2", rule=WITHIN_TRACK2, seconds="/request/track2/audio/duration_seconds",
-            also=["/request/start_seconds", "/request/end_seconds", "/request/track2_start_seconds"],
-            values={"length": end - start, "most": two - (end - start)},
-        )  # fmt: skip
-    elif two is not None and two < end - start:
-        yield from record.tell(
-            topics, "duration error", "Track 2 lasts {seconds} s, which is less than the {length} s asked for: ask "
-            "for an "
-            "end_seconds of at most {most}, with a track2_start_seconds of "
-            "0.", scope="track2", rule="start_seconds and the track's duration together",
-            seconds="/request/track2/audio/duration_seconds", also=["/request/start_seconds", "/request/end_seconds"],
-            values={"length": end - start, "most": start + two},
+            (Topic.ADVICE, Topic.TROUBLE), "duration start error",
+            "From where its part begins, {track} has {seconds} s: ask for an end_seconds of at most {most}, or let "
+            "its part "
+            "begin earlier.", scope=over["track"], rule=WITHIN_THE_TRACK, also=["/error/detail",
+            "/request/start_seconds"],
+            values={"track": TRACKS[over["track"]].lower(), "seconds": seconds, "most": start + seconds},
         )  # fmt: skip

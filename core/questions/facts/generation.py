@@ -9,7 +9,7 @@ from core.questions.facts import sources
 from core.questions.record import Record
 from core.questions.wording import channels
 
-FASTER, SLOWER = "a tenth more", "a tenth less"
+FASTER_AND_SLOWER = "a tenth more; a tenth less"
 MORE_FREE, LESS_FREE = "0.3 more, at most 2", "0.3 less, at least 0"
 CLOSER_TO_PROMPT = "1 more, at most 20"
 _STEP = 0.3
@@ -88,7 +88,7 @@ def _advice(record: Record) -> Iterator[Fact]:
         yield from record.tell(
             Topic.ADVICE, "tempo", "For another tempo, change parameters.target_bpm from {value}: {faster:.0f} is a "
             "tenth faster, "
-            "{slower:.0f} a tenth slower.", rule=f"{FASTER}; {SLOWER}", value=f"{parameters}/target_bpm", values=values,
+            "{slower:.0f} a tenth slower.", rule=FASTER_AND_SLOWER, value=f"{parameters}/target_bpm", values=values,
         )  # fmt: skip
     yield from another_take(record, f"{parameters}/random_seed", f"{parameters}/temperature")
     guidance = record.number(f"{parameters}/guidance_scale")
@@ -102,7 +102,7 @@ def _advice(record: Record) -> Iterator[Fact]:
         yield from record.tell(
             Topic.ADVICE, "loudness", "To have the stems come at one loudness, ask with parameters.loudness_lufs, "
             "which is not "
-            "set, such as -16.", also=[f"{parameters}/loudness_lufs"], rule="-16 LUFS (AES TD1008)",
+            "set, such as -16.", also=[f"{parameters}/loudness_lufs"],
         )  # fmt: skip
 
 

@@ -96,13 +96,18 @@ def _form(record: Record, pointer: str, called: str, scope: str | None) -> Itera
 def _advice(record: Record, pointer: str, called: str, scope: str | None) -> Iterator[Fact]:
     advice = Topic.ADVICE
     tempo, sure = record.number(f"{pointer}/tempo_bpm"), record.number(f"{pointer}/tempo_confidence")
+    if tempo is not None:
+        yield from record.tell(
+            advice, "tempo beats", f"{called}: where {{bpm}} beats a minute seem too fast or too slow, {{half}} and "
+            f"{{twice}} fit as "
+            "well: half and twice a tempo have the same confidence.", scope=scope, rule=HALF_AND_TWICE,
+            bpm=f"{pointer}/tempo_bpm", values={"half": tempo / 2, "twice": tempo * 2},
+        )  # fmt: skip
     if tempo is not None and sure is not None and sure < UNSURE:
         yield from record.tell(
-            advice, "tempo confidence", f"{called}: the tempo of {{bpm}} is unsure (a confidence of {{sure}} of 1); "
-            "if it does "
-            "not fit, try {half} or {twice}, or send a longer part.", scope=scope, rule=HALF_AND_TWICE,
-            bpm=f"{pointer}/tempo_bpm", sure=f"{pointer}/tempo_confidence", values={"half": tempo / 2,
-            "twice": tempo * 2},
+            advice, "tempo confidence", f"{called}: the tempo is unsure (a confidence of {{sure}} of 1); a longer "
+            "part tells it "
+            "better.", scope=scope, sure=f"{pointer}/tempo_confidence",
         )  # fmt: skip
     key_sure = record.number(f"{pointer}/key_confidence")
     if key_sure is not None and key_sure < UNSURE:

@@ -14,6 +14,7 @@ CEILING_DBTP = -1.0
 """The highest true peak, as EBU R 128 has it."""
 NEAR_ENOUGH_DB = 0.5
 """Less is not worth a change: nobody hears it in music."""
+_NO_MUSIC = ("click", "residual")  # are not meant to be as loud as that
 _MOST_MAKEUP_DB = 36.0  # of a compressor of POST /v1/effects
 
 TO_TARGET = "-16 LUFS (AES TD1008) less the measured loudness"
@@ -28,7 +29,9 @@ def facts(record: Record) -> Iterator[Fact]:
         if not str(record.get(f"{output}/name")).endswith(".peaks.json"):  # a waveform for players, not for ears
             yield from _levels(record, output, scope)
             yield from _file(record, output, scope)
-            yield from _advice(record, output, scope)
+            if scope not in _NO_MUSIC:
+                levels = f"{output}/loudness_lufs", f"{output}/true_peak_dbtp"
+                yield from level_advice(record, "{name}", *levels, scope, name=f"{output}/name")
 
 
 def _file(record: Record, output: str, scope: str) -> Iterator[Fact]:
@@ -52,43 +55,44 @@ def _levels(record: Record, output: str, scope: str) -> Iterator[Fact]:
     )  # fmt: skip
 
 
-def _advice(record: Record, output: str, scope: str) -> Iterator[Fact]:
-    """Only for what is music and can be heard: a click track is not meant to be as loud as that."""
-    loudness, peak = record.number(f"{output}/loudness_lufs"), record.number(f"{output}/true_peak_dbtp")
-    if loudness is None or peak is None or scope == "click":
+def level_advice(
+    record: Record, called: str, loudness_field: str, peak_field: str, scope: str | None = None, **names: str
+) -> Iterator[Fact]:
+    """By how much to turn music up or down; ``called`` is what it is, as a sentence begins with it, of ``names``."""
+    loudness, peak = record.number(loudness_field), record.number(peak_field)
+    if loudness is None or peak is None:
         return
     missing = TARGET_LUFS - loudness
     if missing >= NEAR_ENOUGH_DB:
-        yield from _raise(record, output, scope, missing, room=CEILING_DBTP - peak)
+        text = f"{called} is at {{loudness}} LUFS: raise it by {{gain}} dB to come to -16 LUFS (AES TD1008)"
+        fields, rule, room = names | {"loudness": loudness_field}, TO_TARGET, CEILING_DBTP - peak
+        if missing <= _MOST_MAKEUP_DB:
+            text += ", with a compressor of ratio 1 and makeup_db {gain} (POST /v1/effects)"
+        if room < missing:
+            fields, rule = fields | {"peak": peak_field}, TO_TARGET_WITH_ROOM
+            text += "; its true peak of {peak} dBTP leaves room for {room} dB up to -1 dBTP, so put a limiter behind it"
+            text += " (ceiling_db -1)"
+        yield from record.tell(
+            Topic.ADVICE, "loudness louder", f"{text}.", scope=scope, rule=rule, more=fields,
+            values={"gain": missing, "room": room},
+        )  # fmt: skip
     elif missing <= -NEAR_ENOUGH_DB:
         yield from record.tell(
-            Topic.ADVICE, "loudness quieter", "{name} is at {loudness} LUFS: turn it down by {gain} dB to come to -16 "
-            "LUFS "
-            "(AES TD1008).", scope=scope, rule=TO_TARGET, name=f"{output}/name", loudness=f"{output}/loudness_lufs",
-            values={"gain": -missing},
+            Topic.ADVICE, "loudness quieter",
+            f"{called} is at {{loudness}} LUFS: turn it down by {{gain}} dB to come to -16 LUFS (AES TD1008).",
+            scope=scope, rule=TO_TARGET, loudness=loudness_field, values={"gain": -missing}, more=names,
         )  # fmt: skip
     if peak > CEILING_DBTP:
-        yield from record.tell(
-            Topic.ADVICE, "peak loudness", "{name} has a true peak of {peak} dBTP: turn it down by {gain} dB, or put "
-            "a limiter "
-            "with ceiling_db -1 on it (POST /v1/effects), to keep it below -1 dBTP (EBU R 128), so that no lossy "
-            "format "
-            "clips.", scope=scope, rule=TO_CEILING, name=f"{output}/name", peak=f"{output}/true_peak_dbtp",
-            values={"gain": peak - CEILING_DBTP},
-        )  # fmt: skip
+        yield from _peak_advice(record, called, peak_field, peak, scope, names)
 
 
-def _raise(record: Record, output: str, scope: str, missing: float, room: float) -> Iterator[Fact]:
-    """With makeup gain, and a limiter behind it if the peaks have less room than that."""
-    text = "{name} is at {loudness} LUFS: raise it by {gain} dB to come to -16 LUFS (AES TD1008)"
-    fields, rule = {"name": f"{output}/name", "loudness": f"{output}/loudness_lufs"}, TO_TARGET
-    if missing <= _MOST_MAKEUP_DB:
-        text += ", with a compressor of ratio 1 and makeup_db {gain} (POST /v1/effects)"
-    if room < missing:
-        fields["peak"], rule = f"{output}/true_peak_dbtp", TO_TARGET_WITH_ROOM
-        text += "; its true peak of {peak} dBTP leaves room for {room} dB up to -1 dBTP, so put a limiter behind it"
-        text += " (ceiling_db -1)"
+def _peak_advice(
+    record: Record, called: str, peak_field: str, peak: float, scope: str | None, names: dict[str, str]
+) -> Iterator[Fact]:
     yield from record.tell(
-        Topic.ADVICE, "loudness louder", f"{text}.", scope=scope, rule=rule, values={"gain": missing, "room": room},
-        more=fields,
+        Topic.ADVICE, "peak loudness",
+        f"{called} has a true peak of {{peak}} dBTP: turn it down by {{gain}} dB, or put a limiter with ceiling_db -1 "
+        "on "
+        "it (POST /v1/effects), to keep it below -1 dBTP (EBU R 128), so that no lossy format clips.", scope=scope,
+        rule=TO_CEILING, peak=peak_field, values={"gain": peak - CEILING_DBTP}, more=names,
     )  # fmt: skip
