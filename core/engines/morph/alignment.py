@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,10 @@ Seconds = NDArray[np.float64]
 BEATS_PER_BAR = 4
 LONGEST_LOOP_SECONDS = 8.0
 """Two bars at 60 bpm: what is kept of a track in order to repeat its end."""
-SHORTEST_BEAT_SECONDS, USUAL_BEAT_SECONDS, LONGEST_BEAT_SECONDS = 0.1, 0.5, 1.5
-"""Of what is not a beat at all; of one where none was heard; of the longest over which a course is smoothed."""
+SHORTEST_BEAT_SECONDS, LONGEST_BEAT_SECONDS = 0.1, 3.0
+"""600 and 20 bpm: what comes faster or slower is not counted as beats."""
+USUAL_BEAT_SECONDS, LONGEST_SMOOTHED_SECONDS = 0.5, 1.5
+"""What is taken for a beat where none was heard; how much of a long one is smoothed over."""
 _FAR = 1e6
 """Seconds to either side of the beats over which time runs on; longer than any track."""
 
@@ -43,10 +46,12 @@ class TimeMap:
 
     @property
     def identity(self) -> bool:
-        return np.array_equal(self.bridge, self.track)
+        """Whether the track runs as it is, to the microsecond."""
+        return np.allclose(self.bridge, self.track, rtol=0, atol=1e-6)
 
-    def __call__(self, seconds: Seconds) -> Seconds:
-        return np.interp(seconds, _outreaching(self.bridge), _outreaching(self.track))
+    def __call__(self, seconds: NDArray[np.floating[Any]]) -> Seconds:
+        moments: Seconds = np.interp(seconds, _outreaching(self.bridge), _outreaching(self.track))
+        return moments
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,7 @@ class Alignment:
         until_seconds = 4 * max(duration_seconds, first[-1], second[-1])
         beats1, beats2 = paired(_extended(first, until_seconds), _extended(second, until_seconds))
         beat_seconds = (_interval(beats1) + _interval(beats2)) / 2
-        return cls(beats1, beats2, _repeats(first), _repeats(second), min(beat_seconds, LONGEST_BEAT_SECONDS))
+        return cls(beats1, beats2, _repeats(first), _repeats(second), min(beat_seconds, LONGEST_SMOOTHED_SECONDS))
 
     def maps(self, crossover: float) -> tuple[TimeMap, TimeMap]:
         """How either track runs in the bridge whose beats fall this far, 0 to 1, on the way from track 1's to 2's."""
@@ -98,11 +103,11 @@ class Alignment:
 def regular(beats: tuple[float, ...]) -> Seconds:
     """The beats, evenly filled in where some were missed, and without those that follow another too soon.
 
-    Every interval counts as the nearest whole number of the median one. A single beat, or beats that come faster than
-    anybody counts, are none.
+    Every interval counts as the nearest whole number of the median one. A single beat, or beats that come faster or
+    slower than anybody counts, are none.
     """
     times = np.unique(np.asarray(beats, np.float64))
-    if len(times) < 2 or _interval(times) < SHORTEST_BEAT_SECONDS:
+    if len(times) < 2 or not SHORTEST_BEAT_SECONDS <= _interval(times) <= LONGEST_BEAT_SECONDS:
         return np.zeros(0)
     counts = np.concatenate([[0], np.cumsum(np.rint(np.diff(times) / _interval(times)))])
     places, first = np.unique(counts, return_index=True)
@@ -122,7 +127,7 @@ def paired(first: Seconds, second: Seconds) -> tuple[Seconds, Seconds]:
 
 
 def _met(first: Seconds, second: Seconds, stride1: int, stride2: int) -> tuple[Seconds, Seconds]:
-    """Every ``stride``-th beat of either, from the pair that is nearest, one of them being its track's first."""
+    """Every ``stride``-th beat of either, from the pair that is nearest, one of them among its track's first."""
     if first[0] > second[0]:
         second, first = _met(second, first, stride2, stride1)
         return first, second
@@ -143,9 +148,9 @@ def _repeats(beats: Seconds) -> Repeats:
 
 
 def _loop(beats: Seconds) -> tuple[float, float]:
-    """How long the last bars are, as many as fit into 8 s but at least one, and how long a beat of theirs is."""
-    held = int(np.searchsorted(beats[-1] - beats[::-1], LONGEST_LOOP_SECONDS, side="right")) - 1
-    count = min(max(held // BEATS_PER_BAR, 1) * BEATS_PER_BAR, len(beats) - 1)
+    """How long the last bars are, as many as there are within 8 s, or else beats, and how long a beat of theirs is."""
+    beats_within = int(np.count_nonzero(beats[-1] - beats <= LONGEST_LOOP_SECONDS)) - 1
+    count = beats_within // BEATS_PER_BAR * BEATS_PER_BAR or beats_within
     seconds = float(beats[-1] - beats[-1 - count])
     return seconds, seconds / count
 

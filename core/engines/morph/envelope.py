@@ -21,7 +21,9 @@ its timbre; ``test_morph_sound`` measures both."""
 MOST_GAIN_DB, LEAST_GAIN_DB = 24.0, -48.0
 """A sound may be lowered further than raised: noise is what comes up. But where track 2 is silent, the bridge is."""
 SILENCE_DB = -80.0
-"""In a band, and relative to a sine at full scale: what lies lower is not raised."""
+"""In a band, and relative to a sine at full scale: what lies lower is left as it is."""
+_LEAST_POWER = 1e-6
+"""Of silence, so that no ratio is infinite."""
 
 
 def erb_rate(frequency_hz: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -77,10 +79,12 @@ def beat_window(beat_rows: int) -> NDArray[np.float32]:
 def transfer(powers1: Powers, powers2: Powers, silence: float) -> Powers:
     """The natural logarithm of the gain that gives the first sound the powers of the second, in every band.
 
-    The gain is the root of their ratio, and 1 where the first lies below ``silence``.
+    The gain is the root of their ratio, within bounds, and tends to 1 where the first sinks below ``silence``.
     """
     first, second = powers1.astype(np.float64), powers2.astype(np.float64)
-    logarithms = np.log((first * second + silence**2) / np.square(first + silence)) / 2
+    least = silence * _LEAST_POWER
+    logarithms = np.log((second + least) / (first + least)) / 2
     nepers = math.log(10) / 20
-    clipped: NDArray[np.float64] = np.clip(logarithms, LEAST_GAIN_DB * nepers, MOST_GAIN_DB * nepers)
-    return clipped.astype(np.float32)
+    np.clip(logarithms, LEAST_GAIN_DB * nepers, MOST_GAIN_DB * nepers, out=logarithms)
+    logarithms *= np.square(first) / (np.square(first) + silence**2)
+    return logarithms.astype(np.float32)

@@ -44,7 +44,7 @@ class Phases:
 
     def turned(self, before: Spectra, spectra: Spectra) -> Spectra:
         """The spectra as they go on, ``[C, T, F]``; ``before`` are those of the track one hop before each of them."""
-        last = spectra[:, :1] if self._last is None else self._last
+        last = before[:, :1] if self._last is None else self._last
         previous = np.concatenate([last, spectra[:, :-1]], axis=1)
         steps = (previous * before.conj()).sum(axis=0)
         struck = np.maximum(power(spectra) - np.float32(STRUCK_RATIO) * power(before), 0).sum(axis=0) + _TINY

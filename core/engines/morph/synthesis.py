@@ -56,7 +56,7 @@ class Synthesis:
 
 def _turned_down(windows: NDArray[np.float32], ceiling: NDArray[np.float32]) -> NDArray[np.float32]:
     """The factors, ``[R, T]``, of 1 or less, that keep the windows ``[R, C, T, N]`` below a ceiling, ``[T]``."""
-    peaks = np.maximum(windows.max(axis=(1, 3)), -windows.min(axis=(1, 3)))
-    factors = np.ones_like(peaks)
+    peaks: NDArray[np.float32] = np.maximum(windows.max(axis=(1, 3)), -windows.min(axis=(1, 3)))
+    factors: NDArray[np.float32] = np.ones_like(peaks)
     np.divide(ceiling, peaks, out=factors, where=peaks > ceiling)
     return factors
