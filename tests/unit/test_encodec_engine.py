@@ -14,7 +14,7 @@ import pytest
 from core.engines.checkpoints import CheckpointStore
 from core.engines.digests import digest_of_digests
 from core.engines.encodec.cascade import CascadeShape
-from core.engines.encodec.engine import EncodecEngine
+from core.engines.encodec.engine import EncodecEngine, most_rows
 from core.engines.warm import WarmModels
 from core.engines.weights import ModelFolders
 from core.errors import CancelRequested, ChecksumMismatch, EngineUnavailable, ModelNotFound, WeightsMismatch
@@ -123,6 +123,15 @@ def test_the_precision_is_the_one_that_was_set(model_dir: Path, tmp_path: Path, 
     with engine_over(model_dir, tmp_path, precision=precision).load(None, stop) as bridger:
         assert bridger.compute == compute
         assert bridged(bridger).std() > 0.05
+
+
+@pytest.mark.parametrize(
+    ("device", "memory_bytes", "rows"), [("cpu", 2**40, 1), ("cuda", 1, 1), ("cuda", 2**30, 3), ("cuda:1", 2**40, 16)]
+)
+def test_as_many_rows_at_once_as_a_gpus_memory_allows_and_on_a_cpu_one(
+    device: str, memory_bytes: int, rows: int
+) -> None:
+    assert most_rows(device, memory_bytes) == rows
 
 
 def test_from_storage_both_are_taken_once_they_are_pinned(model_dir: Path, tmp_path: Path) -> None:

@@ -25,6 +25,9 @@ CODEC, PUBLISHED_CODEC = "24khz", "facebook/encodec_24khz"
 _ROW_BYTES = 300 * 2**20
 """What the codec takes for 16 s of one channel beyond its weights, in float32."""
 
+_MOST_ROWS = 16
+"""However much memory there is: nothing of a batch is heard, and no progress told, before the whole is done."""
+
 
 class EncodecEngine:
     """A ``BridgeEngine``. Its models share their warm places with those of other engines."""
@@ -97,15 +100,20 @@ class EncodecEngine:
         codec = load_codec(files.codec.parent, compute.device)
         cascade = load_cascade(files.bridge, codec.dimension).fold().to(compute.device)
         weights = digest_of_digests(self._folders.digest(file.parent, [file.name]) for file in files)
-        return EncodecBridger(codec, cascade, compute, weights, self._most_rows(compute.device))
+        return EncodecBridger(codec, cascade, compute, weights, most_rows(compute.device, self._batch_memory_bytes))
 
-    def _most_rows(self, device: str) -> int:
-        """How many segments are computed at once: on a CPU more than one is no faster, and takes their memory."""
-        from core.engines.memory import device_memory_bytes
 
-        if device == "cpu":
-            return 1
-        return max(1, (self._batch_memory_bytes or device_memory_bytes(device) // 4) // _ROW_BYTES)
+def most_rows(device: str, memory_bytes: int) -> int:
+    """How many segments of one channel are computed at once, at least one; ``memory_bytes`` of 0 is a quarter.
+
+    On a CPU more than one is no faster, and takes their memory.
+    """
+    from core.engines.memory import device_memory_bytes
+
+    if device == "cpu":
+        return 1
+    rows = (memory_bytes or device_memory_bytes(device) // 4) // _ROW_BYTES
+    return min(max(rows, 1), _MOST_ROWS)
 
 
 class _Files(NamedTuple):
