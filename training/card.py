@@ -53,8 +53,8 @@ def _results(facts: Facts, standing: Standing) -> list[str]:
     return [
         "## Results",
         "",
-        f"Loss on the validation set: `{FORMULA}` over all latents, with σ² = {facts.variance:.6g}, the mean of the "
-        "channels' variances over the training set.",
+        f"Loss on the validation set: `{FORMULA}`, where s is the standard deviation of a channel over its segment and "
+        f"σ² = {facts.variance:.6g} the mean of the channels' variances over the training set.",
         "",
         *_table(
             ("guess", "validation loss"),
@@ -62,8 +62,7 @@ def _results(facts: Facts, standing: Standing) -> list[str]:
             | {name: f"{loss:.4f}" for name, loss in facts.baselines.items()},
         ),
         "",
-        f"It is {compared} a copy of track 1. A squared error is hard on a copy and easy on a flat mean, which says "
-        "nothing of either track; the cascade does not make one, since it brings what it makes to its tracks' power.",
+        f"It is {compared} a copy of track 1. Among unrelated latents a copy costs 2, and a flat mean, too.",
         "",
         f"![Loss over the epochs]({PLOT})",
     ]

@@ -1,14 +1,15 @@
 """How far what was made is from what really lies between, and how far guesses are that need no model.
 
-    loss = mean over B, D and T of (made - target)² / σ²,    σ² = mean over D of the variance of channel d
+    loss = ( mean of (made - target)²  +  mean of (s(made) - s(target))² ) / σ²
 
-with σ² taken over the whole training set. The squared Euclidean distance is the measure by which the codec's own
-quantiser finds its nearest code (Défossez et al., "High Fidelity Neural Audio Compression" (2022), section 3.2), so
-every channel counts by its own spread and none is stretched. Divided by σ², 1 is what it costs to answer every frame
-with the mean of all, and 2 what a frame costs on average that was drawn at random.
+The first mean is over B, D and T, the second over B and D; s is the standard deviation of a channel over its segment,
+and σ² the mean over D of the channels' variances over the whole training set.
 
-A squared error alone draws a model towards a flat mean of all that could follow. The cascade cannot go there: it brings
-all it makes to the power of its two tracks, so what is left to learn is the direction.
+The squared Euclidean distance is the measure by which the codec's own quantiser finds its nearest code (Défossez et
+al., "High Fidelity Neural Audio Compression" (2022), section 3.2), so every channel counts by its own spread and none
+is stretched. Alone it draws a model to the mean of all that could follow, which hardly moves and is no music; the
+second term asks for as much movement as there is in the target. Among latents that know nothing of each other both ways
+out cost the same, 2: a copy has all the movement and twice the distance of a flat mean, which has no movement.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from torch import Tensor
 from training.examples import Batch
 from training.latents import Track
 
-FORMULA = "mean((made - target)²) / σ²"
+FORMULA = "(mean((made - target)²) + mean((s(made) - s(target))²)) / σ²"
+
+_LEAST_MOVEMENT = 1e-6  # times σ², added to the variance of a channel: where nothing moves, a root has no slope
 
 
 class LatentLoss:
@@ -40,7 +43,10 @@ class LatentLoss:
 
     def __call__(self, made: Tensor, target: Tensor) -> Tensor:
         """A number, of latents ``[B, D, T]``; computed in float32 whatever they are."""
-        return (made.float() - target.float()).square().mean() / self.variance
+        made, target = made.float(), target.float()
+        distance = (made - target).square().mean()
+        movement = (self._movement(made) - self._movement(target)).square().mean()
+        return (distance + movement) / self.variance
 
     def baselines(self, batches: Iterable[Batch]) -> dict[str, float]:
         """The loss of guesses that need no model, each over all of these examples."""
@@ -56,6 +62,10 @@ class LatentLoss:
             for name, guess in guesses.items():
                 totals[name] += float(self(guess(track1, track2), target)) * len(target)
         return {name: total / count for name, total in totals.items()}
+
+    def _movement(self, latents: Tensor) -> Tensor:
+        """The standard deviation of each channel over time, ``[B, D]``."""
+        return (latents.var(dim=-1, correction=0) + _LEAST_MOVEMENT * self.variance).sqrt()
 
 
 COPY = "a copy of track 1"

@@ -31,7 +31,7 @@ def loss_plot(file: IO[bytes], history: Sequence[Epoch], baselines: Mapping[str,
     for (name, loss), colour in zip(baselines.items(), _COLOURS, strict=True):
         axes.axhline(loss, color=colour, linestyle="--", linewidth=1, label=f"{name}: {loss:.3f}")
     axes.set_xlabel("epoch")
-    axes.set_ylabel("loss (1 is the variance of the training set)")
+    axes.set_ylabel("loss, in units of the training set's variance")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylim(0, _HEADROOM * max(*baselines.values(), *validation))
     axes.grid(alpha=0.25)

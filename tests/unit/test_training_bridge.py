@@ -49,7 +49,7 @@ RECIPE = Recipe(
     layers=1, device="cpu", precision="float32",
 )  # fmt: skip
 CODEC_PLACE = "models/encodec/24khz"
-MARGIN = 0.75
+MARGIN = 0.85
 """Of the loss of a copy of track 1: what a trained model stays below and an untrained one does not."""
 
 
@@ -93,7 +93,7 @@ def test_a_trained_model_comes_closer_to_what_lies_between_than_a_copy_of_track_
 ) -> None:
     baselines, losses = told(finished[0])
     assert min(losses) < MARGIN * baselines[COPY]
-    assert min(losses) < 0.9 * baselines["the mean of both tracks"]
+    assert min(losses) < min(baselines.values())
 
 
 def test_a_model_that_learned_nothing_does_not(here: Path, tmp_path: Path) -> None:

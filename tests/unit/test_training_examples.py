@@ -88,11 +88,22 @@ def test_an_epoch_has_every_example_once_in_an_order_of_its_own() -> None:
     assert order != epoch_order(200, seed=2, epoch=4)[0]
 
 
-def test_a_loss_of_one_is_what_the_mean_of_all_music_costs(tmp_path: Path) -> None:
-    there = tracks(tmp_path, NAMES, frames=30)
-    loss = LatentLoss(there)
-    baselines = loss.baselines([Examples(there, 10, 10).batch(range(len(there)))])
-    assert baselines["the mean of all music"] == pytest.approx(1, rel=0.15)  # the middle third of each track
+def test_the_loss_is_the_distance_and_the_difference_in_movement(tmp_path: Path) -> None:
+    loss = LatentLoss(tracks(tmp_path, NAMES[:3]))
+    draw = np.random.default_rng(0)
+    made, target = (draw.standard_normal((2, DIMENSION, 50)).astype(np.float32) * scale for scale in (1, 3))
+    distance = np.mean((made - target) ** 2)
+    movement = np.mean((made.std(axis=2) - target.std(axis=2)) ** 2)
+    expected = (distance + movement) / loss.variance
+    assert float(loss(torch.from_numpy(made), torch.from_numpy(target))) == pytest.approx(expected, rel=1e-4)
+    assert float(loss(torch.from_numpy(target), torch.from_numpy(target))) == 0
+
+
+def test_what_does_not_move_has_a_finite_gradient(tmp_path: Path) -> None:
+    made = torch.zeros(1, DIMENSION, 20, requires_grad=True)
+    LatentLoss(tracks(tmp_path, NAMES[:3]))(made, torch.ones(1, DIMENSION, 20)).backward()
+    assert made.grad is not None
+    assert made.grad.isfinite().all()
 
 
 def test_guesses_among_unrelated_latents_cost_what_probability_says(tmp_path: Path) -> None:
@@ -103,7 +114,9 @@ def test_guesses_among_unrelated_latents_cost_what_probability_says(tmp_path: Pa
     assert loss.variance == pytest.approx(9, rel=0.03)
     assert loss.mean == pytest.approx(5, abs=0.1)
     baselines = loss.baselines([Examples(there, 10_000, 1).batch([0])])
-    assert baselines == pytest.approx({COPY: 2, "the mean of both tracks": 1.5, "the mean of all music": 1}, rel=0.03)
+    assert baselines == pytest.approx(
+        {COPY: 2, "the mean of both tracks": 1.5 + (1 - 0.5**0.5) ** 2, "the mean of all music": 2}, rel=0.03
+    )
 
 
 def test_baselines_do_not_depend_on_the_batches(tmp_path: Path) -> None:
