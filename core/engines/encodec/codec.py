@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
+from core.engines.weight_norm import fold_weight_norms
 from core.errors import EngineUnavailable
 
 SAMPLE_RATE = 24000
@@ -151,10 +150,5 @@ def _ready(model: nn.Module, sample_rate: int, channels: int, scaled: bool) -> N
         )
     if scaled or any(isinstance(module, nn.GroupNorm) for module in model.modules()):
         raise EngineUnavailable("the codec depends on a whole recording's level: EnCodec's of 24000 Hz does not")
-    model.float().eval().requires_grad_(False)
-    for module in model.modules():
-        if parametrize.is_parametrized(module, "weight"):
-            parametrize.remove_parametrizations(module, "weight")
-        elif hasattr(module, "weight_g"):  # the older form, which the package uses
-            torch.nn.utils.remove_weight_norm(module)
-    model.requires_grad_(False)  # folding makes new parameters
+    model.float().eval()
+    fold_weight_norms(model)

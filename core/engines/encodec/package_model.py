@@ -14,14 +14,14 @@ from torch import Tensor
 
 from core.engines.encodec.checkpoint import check_fit, is_state, read_checkpoint
 from core.engines.encodec.codec import BANDWIDTH, SAMPLE_RATE
-from core.engines.encodec.standins import StandIns
+from core.engines.standins import StandIns, stand_in
 from core.errors import EngineUnavailable, WeightsMismatch
 
 _TRANSPOSED = re.compile(r"decoder\.model\.(\d+)\.convtr\.convtr\.weight_v")
 _CODEBOOK = re.compile(r"quantizer\.vq\.layers\.\d+\._codebook\.embed")
 
 # encodec/utils.py imports it for the resampling of files and for saving them
-_STAND_INS = StandIns("encodec", [ModuleType("torchaudio", "A stand-in: see core.engines.encodec.standins.")])
+_STAND_INS = StandIns("encodec", [stand_in("torchaudio")])
 
 
 def load_model(path: Path) -> Any:

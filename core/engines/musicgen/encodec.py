@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.utils import parametrize
 
+from core.engines.weight_norm import fold_weight_norms
 from core.errors import EngineUnavailable
 
 
@@ -75,14 +75,4 @@ def _ready(model: nn.Module, scaled: bool) -> None:
         raise EngineUnavailable(
             "the model's EnCodec depends on a whole recording's level: MusicGen's 32 kHz one does not"
         )
-    model.float().eval().requires_grad_(False)
-    for module in model.modules():
-        _fold_weight_norm(module)
-
-
-def _fold_weight_norm(module: nn.Module) -> None:
-    """Compute a normed weight once, not at every call."""
-    if parametrize.is_parametrized(module, "weight"):
-        parametrize.remove_parametrizations(module, "weight")
-    elif hasattr(module, "weight_g"):  # the older form, which audiocraft uses
-        nn.utils.remove_weight_norm(module)
+    fold_weight_norms(model.float().eval())

@@ -19,6 +19,13 @@ from types import ModuleType
 from typing import Any
 
 
+def stand_in(name: str, **attributes: object) -> ModuleType:
+    """A module of this full name that has nothing but ``attributes``."""
+    module = ModuleType(name, f"A stand-in: see {__name__}.")
+    vars(module).update(attributes)
+    return module
+
+
 class StandIns(MetaPathFinder):
     """Finds one package's modules where they are installed, and has them see stand-ins for other modules."""
 
