@@ -92,7 +92,8 @@ class Trainer:
                 f"ask for the same, choose another folder, or remove it to begin anew"
             )
         self.standing = self._snapshot.restore(content)
-        display.line(f"continuing in epoch {self.standing.epoch + 1}, after {self.standing.done} of its steps")
+        place = f"continuing in epoch {self.standing.epoch + 1}, after {self.standing.done} of its steps"
+        display.line("this training is over already" if self.is_over else place)
 
     def _epoch(self, display: Display, stopping: Stopping) -> None:
         standing, recipe = self.standing, self._recipe
@@ -121,7 +122,8 @@ class Trainer:
             few = slice(start, start + self._recipe.batch)
             batch = self._training.batch(indices[few], swapped[few])
             loss = self._measured(batch)
-            self._scaler.scale(loss * (len(batch[0]) / len(indices))).backward()  # type: ignore[no-untyped-call] # torch has no types for it
+            scaled = self._scaler.scale(loss * (len(batch[0]) / len(indices)))
+            scaled.backward()  # type: ignore[no-untyped-call] # torch has no types for it
             self._count(loss.item(), len(batch[0]))
         self._scaler.unscale_(self._optimiser)
         nn.utils.clip_grad_norm_(self.cascade.parameters(), self._recipe.gradient_norm)

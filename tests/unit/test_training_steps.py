@@ -116,6 +116,7 @@ def test_a_run_that_is_over_is_not_gone_on_with(tmp_path: Path) -> None:
     shown, again = Shown(), trainer(tmp_path)
     assert run(again, shown) == standing
     assert shown.steps == 0
+    assert shown.lines == ["this training is over already"]
 
 
 @pytest.mark.parametrize(
