@@ -67,7 +67,7 @@ def understood(question: str, facts: Sequence[Fact]) -> Understood:
 def read(question: str, scopes: Collection[str] = ()) -> Asked:
     """What the words of a question say; ``scopes`` are those of the job's own facts."""
     text = normalised(question)
-    own = {scope: re.compile(rf"(?<!\w){re.escape(normalised(scope))}(?!\w)") for scope in scopes}
+    own = {scope: vocabulary.words_for(normalised(scope)) for scope in scopes}
     topics = _found(vocabulary.topics(), text)
     names = _found(vocabulary.names(), text)
     named = _found(own | dict(vocabulary.scopes()), text)

@@ -93,8 +93,8 @@ _NAMES: Mapping[str, str] = {
 """Names of what facts tell (``Fact.about``), and what they are called in questions."""
 
 _NOT_HELD = (
-    r"lyrics?|sung|sings?|singers?|artists?|bands?|composers?|authors?|titles?|albums?|genres?|moods?|emotion\w*|feelings?|weather|"
-    r"prices?|costs?|money|euros?|dollars?|beautiful|good|nice|great|ugly|famous|language|words|year"
+    r"lyrics?|sung|sings?|singers?|artists?|bands?|composers?|authors?|titles?|albums?|genres?|moods?|emotion\w*|feelings?|"
+    r"weather|prices?|costs?|money|euros?|dollars?|beautiful|good|nice|great|ugly|famous|language|words|year"
 )
 """What people ask of music and no record of a job holds."""
 
@@ -147,6 +147,11 @@ def names() -> Mapping[str, re.Pattern[str]]:
 def scopes() -> Mapping[str, re.Pattern[str]]:
     """The words for the tracks, and for stems that any job may have."""
     return {scope: _words(pattern) for scope, pattern in _SCOPES.items()}
+
+
+def words_for(scope: str) -> re.Pattern[str]:
+    """The words for a track or stem by its own name; a bridge is called by its ratio as well."""
+    return _words(re.sub(r"^bridge ", "(?:bridge|ratio)(?: at| of)? ", scope.replace(".", r"[.]")))
 
 
 @cache

@@ -15,20 +15,25 @@ from typing import Any
 LONGEST_QUOTE = 120
 LONGEST_TEXT = 400
 _MOST_LISTED = 16
+_QUOTES = {"q": LONGEST_QUOTE, "c": LONGEST_TEXT}
 
 
 class Wording(Formatter):
-    """``str.format`` for values of JSON; ``!q`` quotes what a client wrote, ``:share`` makes a percentage of 0 to 1."""
+    """``str.format`` for values of JSON.
+
+    ``!q`` quotes what a client wrote and ``!c`` a message, ``!t`` takes the full stop away, and ``:share`` makes a
+    percentage of 0 to 1.
+    """
 
     def convert_field(self, value: Any, conversion: Any) -> Any:
-        """Quote, for ``!q``; take the full stop away, for ``!t``."""
+        """What the letter after the exclamation mark says."""
         if conversion == "t":
             return str(value).strip().rstrip(".")
-        if conversion != "q":
+        if conversion not in _QUOTES:
             return super().convert_field(value, conversion)
         if isinstance(value, list | tuple):
             return [self.convert_field(each, conversion) for each in value]
-        return quoted(str(value))
+        return quoted(str(value), _QUOTES[conversion])
 
     def format_field(self, value: Any, format_spec: str) -> Any:
         """The value in plain words, unless the format says more."""
@@ -68,9 +73,9 @@ def number(value: float, digits: int = 2) -> str:
     return str(value) if isinstance(value, int) else f"{round(value, digits) + 0.0:.15g}"
 
 
-def quoted(text: str) -> str:
+def quoted(text: str, longest: int = LONGEST_QUOTE) -> str:
     """In quotation marks, of which it holds none itself."""
-    inside = one_line(text, LONGEST_QUOTE)
+    inside = one_line(text, longest)
     for mark in '"“”„«»':
         inside = inside.replace(mark, "'")
     return f'"{inside}"'

@@ -82,13 +82,20 @@ def test_a_true_peak_above_the_ceiling_is_to_be_brought_below_it() -> None:
     assert any(text.startswith("bridge-0.25.wav has a true peak of 0.8 dBTP: turn it down by 1.8 dB") for text in texts)
 
 
+def test_a_stem_that_has_its_level_from_the_others_is_raised_by_itself_if_at_all() -> None:
+    texts = [text for text in advice(example(JobKind.SEPARATION)) if "LUFS:" in text]
+    assert texts
+    assert all("raise it" in text and "by itself" in text for text in texts)
+
+
 def test_a_file_that_is_as_it_should_be_has_no_advice() -> None:
     job = with_output(bridge(), loudness_lufs=-16.2, true_peak_dbtp=-1.0)
     assert not [text for text in advice(job) if text.startswith("bridge-")]
 
 
 @pytest.mark.parametrize(
-    ("ratios", "nearer_1", "nearer_2"), [([0.5], "0.25", "0.75"), ([0.25, 0.8], "0.12", "0.9"), ([0.1], "0.05", "0.55")]
+    ("ratios", "nearer_1", "nearer_2"),
+    [([0.5], "0.25", "0.75"), ([0.25, 0.8], "0.125", "0.9"), ([0.1], "0.05", "0.55")],
 )
 def test_a_bridge_comes_nearer_to_either_track_by_half_of_the_way(
     ratios: list[float], nearer_1: str, nearer_2: str
@@ -129,7 +136,14 @@ def test_a_track_that_is_over_too_early_has_room_for_so_much() -> None:
 def test_who_took_too_long_is_told_how_much_fits() -> None:
     job = example(JobKind.GENERATION)
     job = failed(job, DeadlineExceeded("too long"), progress=0.6, outputs=(), result=None)
-    assert any("It came to 60 % of 4 s" in text and "at most 2 s" in text for text in advice(job))
+    assert any("of the 4 s, about 2 s fit into one job" in text for text in advice(job))
+
+
+def test_of_a_bridge_the_part_between_its_ends_is_what_must_fit() -> None:
+    job = bridge()
+    job = job.evolve(request=job.request | {"start_seconds": 10.0, "end_seconds": 40.0})
+    job = failed(job, DeadlineExceeded("too long"), progress=0.5, outputs=(), result=None)
+    assert any("of the 30 s, about 15 s fit into one job" in text for text in advice(job))
 
 
 def test_a_tempo_or_a_key_that_is_unsure_is_told_to_be() -> None:
@@ -164,3 +178,10 @@ def test_amounts_stay_within_what_a_request_may_say() -> None:
         assert all(0 <= value <= 2 for value in told)
         assert len(told) == (1 if temperature in (0.0, 2.0) else 2)
         assert "raise parameters.guidance_scale from 19.5 to 20." in " ".join(texts)
+
+
+@pytest.mark.parametrize(("engine", "told"), [("synth", True), ("musicgen", True), ("stable_audio", False)])
+def test_the_temperature_is_advised_on_where_it_changes_anything(engine: str, told: bool) -> None:
+    job = example(JobKind.GENERATION)
+    texts = advice(job.evolve(engine=job.engine.evolve(name=engine)))
+    assert any("temperature" in text for text in texts) is told

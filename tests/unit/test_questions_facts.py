@@ -99,7 +99,9 @@ RULES: dict[str, Callable[[Numbers, dict[str, Any]], list[float]]] = {
     sounds.COUNTED: lambda inputs, view: [len(view["request"]["notes"])],
     accompaniment.LOUDER_STEMS: up(3, 12),
     accompaniment.QUIETER_STEMS: down(3, -24),
-    deadline.AS_FAR_AS_IT_CAME: lambda inputs, _: [int(one * two) for one in inputs for two in inputs],
+    deadline.AS_FAR_AS_IT_CAME: lambda inputs, view: [
+        r for end in inputs for start in (0, *inputs) for r in (end - start, int((end - start) * view["progress"]))
+    ],
     "started_at less created_at": lambda _, view: [seconds_between(view, "started_at", "created_at")],
     "finished_at less started_at": lambda _, view: [seconds_between(view, "finished_at", "started_at")],
 }  # fmt: skip

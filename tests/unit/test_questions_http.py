@@ -59,7 +59,7 @@ def test_a_chat_answers_the_same_to_json_a_form_and_a_query(services: Services) 
     ]
     assert [answer.status_code for answer in answers] == [200] * 5
     assert all(answer.json() == answers[0].json() for answer in answers)
-    assert answers[0].json()["answer"] == "Nothing went wrong: the job was completed in attempt 1."
+    assert answers[0].json()["answer"] == "Nothing went wrong: the job was completed."
 
 
 def test_a_job_that_is_not_there_is_told_so(services: Services) -> None:

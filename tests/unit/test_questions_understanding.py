@@ -71,6 +71,7 @@ def test_the_main_questions_have_an_answer_for_every_kind_of_job(kind: JobKind, 
         ("Is anything missing from the stems?", JobKind.SEPARATION, "What the stems leave of the song"),
         ("When will it be deleted?", JobKind.GENERATION, "Its files are kept until"),
         ("Which sample rate do the bass files have?", JobKind.ACCOMPANIMENT, "44100 Hz"),
+        ("How loud is the one at ratio 0.25?", JobKind.BRIDGE, "bridge-0.25.wav has a loudness of -17.2 LUFS"),
         ("What about bridge-0.5?", JobKind.BRIDGE, "bridge-0.5.wav"),
     ],
 )
@@ -167,10 +168,10 @@ def test_the_fields_of_an_answer_are_those_of_its_facts_each_once() -> None:
     [
         (JobStatus.QUEUED, "Is it done yet?", "The job waits for a worker"),
         (JobStatus.PROCESSING, "How far is it?", "40 % done"),
-        (JobStatus.PROCESSING, "What went wrong?", "On the way, attempt 1 failed: it was down."),
+        (JobStatus.PROCESSING, "What went wrong?", 'On the way it was said: "attempt 1 failed: it was down".'),
         (JobStatus.FAILED, "Why did it fail?", "It failed: The job took longer than it may"),
         (JobStatus.FAILED, "What can I do about it?", "Ask for less audio in one job"),
-        (JobStatus.FAILED, "How many attempts were there?", "It came to attempt 2."),
+        (JobStatus.FAILED, "How many attempts were there?", "Its newest attempt is number 2."),
         (JobStatus.CANCELED, "Why was it stopped?", "canceled by the client"),
         (JobStatus.CANCELED, "What happened?", "canceled"),
         (JobStatus.EXPIRED, "Where are my files?", "Its files were kept until"),
@@ -181,6 +182,13 @@ def test_the_fields_of_an_answer_are_those_of_its_facts_each_once() -> None:
 def test_a_job_can_be_asked_about_in_every_state(kind: JobKind, status: JobStatus, question: str, words: str) -> None:
     answer = ask(question, kind, status)
     assert words in answer.answer, answer.answer
+
+
+def test_a_job_that_came_through_after_a_failure_does_not_say_that_nothing_went_wrong() -> None:
+    job = in_state(JobKind.GENERATION, JobStatus.PROCESSING)
+    answer = JobQuestions(Assistant(None)).ask(job.completed(job.updated_at), "What went wrong?").answer
+    assert answer.startswith("In the end all went well: the job was completed in attempt 2.")
+    assert "attempt 1 failed" in answer
 
 
 def test_the_place_in_the_queue_is_told_while_it_waits() -> None:

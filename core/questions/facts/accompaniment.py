@@ -18,8 +18,6 @@ _ASKED = {
     "prompt": ("prompt", "The prompt is {value!q}."),
     "temperature": ("temperature", "The temperature is {value}; 0 is the plain pattern."),
     "random_seed": ("seed", "The random seed is {value}: the same request with it gives the same files."),
-    "balance_db": ("loudness balance", "The balance asked for is {value} dB: how much louder the stems are than what "
-    "they go with."),
     "mix": ("mix", "A mix of everything was asked for: {value}."),
     "format": ("format", "The format asked for is {value}."),
     "chords/symbols": ("chords", "The chords asked for, one a bar, are {value}."),
@@ -32,6 +30,12 @@ _ASKED = {
 def facts(record: Record) -> Iterator[Fact]:
     """All of it."""
     yield from _made(record)
+    if record.get("/request/input"):
+        yield from record.tell(
+            Topic.PARAMETERS, "loudness balance",
+            "The balance asked for is {value} dB: how much louder the stems are than what they go with.",
+            value="/request/balance_db",
+        )  # fmt: skip
     for name, (about, text) in _ASKED.items():
         yield from record.tell(Topic.PARAMETERS, about, text, value=f"/request/{name}")
     yield from _found(record)
@@ -48,8 +52,8 @@ def _made(record: Record) -> Iterator[Fact]:
         name="/request/input/source/filename",
     )  # fmt: skip
     yield from record.tell(
-        Topic.MADE, "kind chords stems", "It plays {stems} to chords, which begin with "
-        "{first}.", stems=stems, first="/request/chords/symbols/0"
+        Topic.MADE, "kind chords stems", "It plays {stems} to chords, which begin with {first}.", stems=stems,
+        first="/request/chords/symbols/0",
     )  # fmt: skip
     if record.get("/result/keeps_time") is not None:
         keeps = record.get("/result/keeps_time") is True
@@ -64,25 +68,19 @@ def _made(record: Record) -> Iterator[Fact]:
 def _found(record: Record) -> Iterator[Fact]:
     found = Topic.FOUND
     yield from record.tell(
-        found, "tempo beats", "It is played at {bpm} beats a minute: {beats} beats, {per_bar} to the "
-        "bar.", bpm="/result/tempo_bpm",
-        beats="/result/beats", per_bar="/result/beats_per_bar",
+        found, "tempo beats", "It is played at {bpm} beats a minute: {beats} beats, {per_bar} to the bar.",
+        bpm="/result/tempo_bpm", beats="/result/beats", per_bar="/result/beats_per_bar",
     )  # fmt: skip
     yield from record.tell(found, "beats start", "The first beat is at {first} s.", first="/result/first_beat_seconds")
     yield from record.tell(found, "key", "It is in {key}.", key="/result/key")
     yield from record.tell(
-        found,
-        "chords",
-        "It has {count} chords, which begin with {first}.",
-        count="/result/chords/count",
+        found, "chords", "It has {count} chords, which begin with {first}.", count="/result/chords/count",
         first="/result/chords/first",
-    )
+    )  # fmt: skip
     yield from record.tell(
-        (found, Topic.MADE),
-        "loudness balance",
-        "All stems together have {loudness} LUFS.",
+        (found, Topic.MADE), "loudness balance", "All stems together have {loudness} LUFS.",
         loudness="/result/accompaniment_lufs",
-    )
+    )  # fmt: skip
     yield from record.tell(
         (found, Topic.MADE), "loudness balance mix", "In the mix, what they go with was changed by {gain:+.1f} dB.",
         gain="/result/source_gain_db",
@@ -94,13 +92,13 @@ def _advice(record: Record) -> Iterator[Fact]:
     if balance is not None and record.get("/request/input"):
         values = {"more": min(balance + _STEP_DB, 12.0), "less": max(balance - _STEP_DB, -24.0)}
         yield from record.tell(
-            Topic.ADVICE, "loudness balance louder", "For louder stems in the mix, raise balance_db from {value} to "
-            "{more}.", rule=LOUDER_STEMS,
+            Topic.ADVICE, "loudness balance louder",
+            "For louder stems in the mix, raise balance_db from {value} to {more}.", rule=LOUDER_STEMS,
             value="/request/balance_db", values=values,
         )  # fmt: skip
         yield from record.tell(
-            Topic.ADVICE, "loudness balance quieter", "For quieter stems in the mix, lower balance_db from {value} to "
-            "{less}.", rule=QUIETER_STEMS,
+            Topic.ADVICE, "loudness balance quieter",
+            "For quieter stems in the mix, lower balance_db from {value} to {less}.", rule=QUIETER_STEMS,
             value="/request/balance_db", values=values,
         )  # fmt: skip
     yield from another_take(record, "/request/random_seed", "/request/temperature")

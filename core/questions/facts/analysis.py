@@ -27,5 +27,5 @@ def facts(record: Record) -> Iterator[Fact]:
     )
     yield from heard.facts(record, "/result", "The audio")
     for number, each in enumerate(material, 1):
-        yield from sources.facts(record, each, "The file" if len(material) == 1 else f"File {number}")
+        yield from sources.facts(record, each, "The source" if len(material) == 1 else f"Source {number}")
     yield from outputs.level_advice(record, "The audio", "/result/integrated_lufs", "/result/true_peak_dbtp")

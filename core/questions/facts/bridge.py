@@ -29,33 +29,32 @@ def facts(record: Record) -> Iterator[Fact]:
     """All of it."""
     yield from _made(record)
     yield from _asked(record)
+    yield from _advice(record)
+    yield from _lengths(record)
     for track, called in TRACKS.items():
         yield from heard.facts(record, f"/result/tracks/{track}", called, track)
         yield from sources.facts(record, f"/request/{track}", called, track)
     yield from _bridges(record)
-    yield from _advice(record)
-    yield from _lengths(record)
 
 
 def _made(record: Record) -> Iterator[Fact]:
     made = Topic.MADE
     yield from record.tell(
-        made, "ratio kind", "It makes new music between track 1 and track 2, for the ratios {ratios}: 0 is track 1, 1 "
-        "is track 2.",
+        made, "ratio kind",
+        "It makes new music between track 1 and track 2, for the ratios {ratios}: 0 is track 1, 1 is track 2.",
         ratios="/request/ratios",
     )  # fmt: skip
     ratios = [ratio for ratio in record.get("/request/ratios") or () if 0 < ratio < 1]
     if record.get("/engine/name") == "morph" and any(ratio <= 0.5 for ratio in ratios):
         yield from record.tell(
             made, "ratio", "Up to a ratio of 0.5, the engine {engine} gives track 1 the timbre and dynamics of track "
-            "2, while "
-            "harmony and rhythm stay track 1's.", engine="/engine/name", also=["/request/ratios"],
+            "2, while harmony and rhythm stay track 1's.", engine="/engine/name", also=["/request/ratios"],
         )  # fmt: skip
     if record.get("/engine/name") == "encodec" and any(ratio <= 0.5 for ratio in ratios):
         yield from record.tell(
             made, "ratio", "Up to a ratio of 0.5, the engine {engine} goes in a straight line, in its codec's latent "
-            "space, from "
-            "track 1 to what its model makes of it, which is at 0.5.", engine="/engine/name", also=["/request/ratios"],
+            "space, from track 1 to what its model makes of it, which is at 0.5.", engine="/engine/name",
+            also=["/request/ratios"],
         )  # fmt: skip
     if any(ratio > 0.5 for ratio in ratios):
         yield from record.tell(
@@ -63,15 +62,15 @@ def _made(record: Record) -> Iterator[Fact]:
             also=["/request/ratios"],
         )  # fmt: skip
     yield from record.tell(
-        made, "start duration", "It took {seconds} s of each track, from {start} s of track 1 and from {start2} s of "
-        "track 2.",
+        made, "start duration",
+        "It took {seconds} s of each track, from {start} s of track 1 and from {start2} s of track 2.",
         seconds="/result/duration_seconds", start="/result/start_seconds", start2="/result/track2_start_seconds",
     )  # fmt: skip
     segments = record.number("/result/segments")
     if segments is not None and segments > 1:
         yield from record.tell(
-            made, "segments crossfade", "It was made in {segments} segments of {seconds} s, faded into each other "
-            "over {fade} s.",
+            made, "segments crossfade",
+            "It was made in {segments} segments of {seconds} s, faded into each other over {fade} s.",
             segments="/result/segments", seconds="/result/segment_seconds", fade="/result/crossfade_seconds",
         )  # fmt: skip
     yield from record.tell(
@@ -87,13 +86,12 @@ def _asked(record: Record) -> Iterator[Fact]:
     if record.get("/request/end_seconds") is None:
         yield from record.tell(
             asked, "start duration", "The part asked for is from {start} s of track 1 and from {start2} s of track 2 "
-            "to the end of "
-            "the shorter one.", start="/request/start_seconds", start2="/request/track2_start_seconds",
+            "to the end of the shorter one.", start="/request/start_seconds", start2="/request/track2_start_seconds",
             also=["/request/end_seconds"],
         )  # fmt: skip
     yield from record.tell(
-        asked, "start duration", "The part asked for is from {start} s to {end} s of track 1, and from {start2} s of "
-        "track 2.",
+        asked, "start duration",
+        "The part asked for is from {start} s to {end} s of track 1, and from {start2} s of track 2.",
         start="/request/start_seconds", end="/request/end_seconds", start2="/request/track2_start_seconds",
     )  # fmt: skip
     yield from record.tell(
@@ -110,8 +108,8 @@ def _bridges(record: Record) -> Iterator[Fact]:
     for bridge in record.members("/result/bridges"):
         ratio = record.get(f"{bridge}/ratio")
         yield from record.tell(
-            (Topic.MADE, Topic.FOUND), "ratio loudness", "{name} is the bridge at the ratio {ratio}; its level was "
-            "changed by {gain:+.1f} dB.",
+            (Topic.MADE, Topic.FOUND), "ratio loudness",
+            "{name} is the bridge at the ratio {ratio}; its level was changed by {gain:+.1f} dB.",
             scope=f"bridge-{ratio:g}" if isinstance(ratio, int | float) else None, name=f"{bridge}/name",
             ratio=f"{bridge}/ratio", gain=f"{bridge}/gain_db",
         )  # fmt: skip
@@ -122,31 +120,29 @@ def _advice(record: Record) -> Iterator[Fact]:
     ratios = record.get("/request/ratios") or []
     if ratios and max(ratios) < 1:
         yield from record.tell(
-            advice, "ratio", "To come nearer to track 2, ask for a ratio of {nearer} in place of "
-            "{ratio}.", scope="track2",
-            rule=HALFWAY_TO_TRACK2, also=["/request/ratios"], values={"ratio": max(ratios),
-            "nearer": (max(ratios) + 1) / 2},
+            advice, "ratio", "To come nearer to track 2, ask for a ratio of {nearer:g} in place of {ratio:g}.",
+            scope="track2", rule=HALFWAY_TO_TRACK2, also=["/request/ratios"],
+            values={"ratio": max(ratios), "nearer": (max(ratios) + 1) / 2},
         )  # fmt: skip
     if ratios and min(ratios) > 0:
         yield from record.tell(
-            advice, "ratio", "To stay nearer to track 1, ask for a ratio of {nearer} in place of "
-            "{ratio}.", scope="track1",
-            rule=HALFWAY_TO_TRACK1, also=["/request/ratios"], values={"ratio": min(ratios), "nearer": min(ratios) / 2},
+            advice, "ratio", "To stay nearer to track 1, ask for a ratio of {nearer:g} in place of {ratio:g}.",
+            scope="track1", rule=HALFWAY_TO_TRACK1, also=["/request/ratios"],
+            values={"ratio": min(ratios), "nearer": min(ratios) / 2},
         )  # fmt: skip
     tempos = [f"/result/tracks/{track}/tempo_bpm" for track in TRACKS]
     slower, faster = sorted(record.number(tempo) or 0.0 for tempo in tempos)
     if slower and faster / slower - 1 >= FAR_APART:
         yield from record.tell(
             advice, "tempo beats", "The tempos of {one} and {other} beats a minute differ by {share:share}: two "
-            "tracks, or parts of "
-            "them, whose tempos are nearer to each other keep one beat.", rule=TEMPOS_APART, one=tempos[0],
-            other=tempos[1], values={"share": faster / slower - 1},
+            "tracks, or parts of them, whose tempos are nearer to each other keep one beat.", rule=TEMPOS_APART,
+            one=tempos[0], other=tempos[1], values={"share": faster / slower - 1},
         )  # fmt: skip
     keys = [f"/result/tracks/{track}/key" for track in TRACKS]
     if record.get(keys[0]) != record.get(keys[1]):
         yield from record.tell(
-            advice, "key", "The keys differ: track 1 is in {one}, track 2 in {other}; parts in one key go together "
-            "better.",
+            advice, "key",
+            "The keys differ: track 1 is in {one}, track 2 in {other}; parts in one key go together better.",
             one=keys[0], other=keys[1],
         )  # fmt: skip
 
@@ -162,10 +158,8 @@ def _lengths(record: Record) -> Iterator[Fact]:
     seconds = float(over["end"]) - float(over["start"])
     if seconds > 0:
         yield from record.tell(
-            (Topic.ADVICE, Topic.TROUBLE), "duration start error",
-            "From where its part begins, {track} has {seconds} s: ask for an end_seconds of at most {most}, or let "
-            "its part "
-            "begin earlier.", scope=over["track"], rule=WITHIN_THE_TRACK, also=["/error/detail",
-            "/request/start_seconds"],
+            (Topic.ADVICE, Topic.TROUBLE), "duration start error", "From where its part begins, {track} has {seconds} "
+            "s: ask for an end_seconds of at most {most}, or let its part begin earlier.", scope=over["track"],
+            rule=WITHIN_THE_TRACK, also=["/error/detail", "/request/start_seconds"],
             values={"track": TRACKS[over["track"]].lower(), "seconds": seconds, "most": start + seconds},
         )  # fmt: skip

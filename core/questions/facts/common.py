@@ -8,9 +8,9 @@ from core.questions.fact import Fact, Topic
 from core.questions.record import Record
 
 _STANDS = {
-    "queued": "The job waits for a worker; it was last said: {message!t}.",
+    "queued": "The job waits for a worker; it was last said: {message!c}.",
     "processing": "The job is being worked on: {progress:share} done, at the stage {stage}; it was last said: "
-    "{message!t}.",
+    "{message!c}.",
     "completed": "The job is completed.",
     "failed": "The job has failed.",
     "canceled": "The job was canceled by the client.",
@@ -19,10 +19,11 @@ _STANDS = {
 _FINE = {
     "queued": "Nothing on record went wrong so far: the job waits for a worker.",
     "processing": "Nothing on record went wrong so far: the job is being worked on.",
-    "completed": "Nothing went wrong: the job was completed in attempt {attempt}.",
+    "completed": "Nothing went wrong: the job was completed.",
     "canceled": "Nothing on record went wrong: the client canceled the job.",
     "expired": "Nothing on record went wrong: the job has ended, and its files were removed when their time was over.",
 }
+_FINE_IN_THE_END = "In the end all went well: the job was completed in attempt {attempt}."
 
 
 def facts(record: Record) -> Iterator[Fact]:
@@ -30,6 +31,7 @@ def facts(record: Record) -> Iterator[Fact]:
     yield from _standing(record)
     yield from _request(record)
     yield from _trouble(record)
+    yield from _on_the_way(record)
     yield from _times(record)
     yield from _files(record)
 
@@ -47,21 +49,17 @@ def _standing(record: Record) -> Iterator[Fact]:
 
 
 def engine_facts(record: Record) -> Iterator[Fact]:
-    """Which engine it is, which model."""
-    made, asked = Topic.MADE, Topic.PARAMETERS
-    engine = {"engine": "/engine/name", "version": "/engine/version"}
-    model = "/request/model"
-    if record.get(model):
-        yield from record.tell(
-            (made, asked), "engine weights", "The engine is {engine} {version}, with the model {model}.", model=model,
-            more=engine,
-        )  # fmt: skip
-    else:
-        yield from record.tell(
-            (made, asked), "engine weights", "The engine is {engine} {version}, which has no models to choose from."
-            if record.get("/engine/weights_licence") is None else "The engine is {engine} {version}.",
-            also=["/engine/weights_licence"], more=engine,
-        )  # fmt: skip
+    """Which engine it is, and which model."""
+    made = Topic.MADE
+    fields, also = {"engine": "/engine/name", "version": "/engine/version"}, []
+    text = "The engine is {engine} {version}"
+    if record.get("/request/model"):
+        fields["model"] = "/request/model"
+        text += ", with the model {model}"
+    elif record.get("/engine/weights_licence") is None:
+        also.append("/engine/weights_licence")
+        text += ", which has no models to choose from"
+    yield from record.tell((made, Topic.PARAMETERS), "engine weights", f"{text}.", also=also, more=fields)
     for name in ("weights_sha256", "weights"):
         yield from record.tell(
             made, "weights", "The weights that made it have the SHA-256 {digest}.", digest=f"/result/{name}"
@@ -75,13 +73,10 @@ def _request(record: Record) -> Iterator[Fact]:
         asked, "licence engine", "The engine's code is licensed as {licence}.", licence="/engine/licence"
     )
     yield from record.tell(
-        asked, "licence weights", "The model's weights are licensed as {licence}.",
-        licence="/engine/weights_licence",
-    )  # fmt: skip
+        asked, "licence weights", "The model's weights are licensed as {licence}.", licence="/engine/weights_licence"
+    )
     yield from record.tell(asked, "licence use", "The use that was stated is {use}.", use="/request/use")
-    yield from record.tell(
-        asked, "callback", "The log of its callbacks is at {address}.", address="/links/deliveries"
-    )  # fmt: skip
+    yield from record.tell(asked, "callback", "The log of its callbacks is at {address}.", address="/links/deliveries")
 
 
 def _trouble(record: Record) -> Iterator[Fact]:
@@ -90,23 +85,30 @@ def _trouble(record: Record) -> Iterator[Fact]:
     if record.get("/error") is not None:
         told = "It failed" if status in ("failed", "expired") else "Its last attempt failed"
         same = record.get("/error/title") == record.get("/error/detail")
-        text = "{title}." if same else "{title}: {detail!t}."
+        text = "{title}." if same else "{title}: {detail!c}."
         yield from record.tell(Topic.TROUBLE, "error", f"{told}: {text}", title="/error/title", detail="/error/detail")
         yield from record.tell(wrong, "error", "What to do about it: {next!t}.", next="/error/next_step")
         yield from record.tell(Topic.TROUBLE, "error", "The error's type is {type}.", type="/error/type")
     elif status in _FINE:
-        fields = {"attempt": "/attempt"} if status == "completed" else {}
-        yield from record.tell(Topic.TROUBLE, "error", _FINE[status], also=["/status", "/error"], more=fields)
-    for step in record.members("/history"):
-        if "failed" in str(record.get(f"{step}/message")) and record.get(f"{step}/status") == "queued":
-            yield from record.tell(
-                Topic.TROUBLE, "error history attempts", "On the way, {message!t}.", message=f"{step}/message"
-            )
-    if status == "failed" or status == "canceled":
+        text, fields = _FINE[status], {}
+        if status == "completed" and (record.number("/attempt") or 0) > 1:
+            text, fields = _FINE_IN_THE_END, {"attempt": "/attempt"}
+        yield from record.tell(Topic.TROUBLE, "error", text, also=["/status", "/error"], more=fields)
+    if status in ("failed", "canceled"):
         yield from record.tell(
             wrong, "error attempts", "It can be tried again with POST {address}: what is finished is not made again.",
             address="/links/retry",
         )  # fmt: skip
+
+
+def _on_the_way(record: Record) -> Iterator[Fact]:
+    """The attempts that failed."""
+    for step in record.members("/history"):
+        if "failed" in str(record.get(f"{step}/message")) and record.get(f"{step}/status") == "queued":
+            yield from record.tell(
+                Topic.TROUBLE, "error history attempts", "On the way it was said: {message!c}.",
+                message=f"{step}/message",
+            )  # fmt: skip
 
 
 def _times(record: Record) -> Iterator[Fact]:
@@ -119,7 +121,7 @@ def _times(record: Record) -> Iterator[Fact]:
         )
     if started and created:
         yield from record.tell(
-            times, "start queue history", "It was started at {started}, after a wait of {wait} s.",
+            times, "start queue history", "It was started at {started}, {wait} s after it was asked for.",
             also=["/started_at", "/created_at"], rule="started_at less created_at",
             values={"started": started, "wait": (started - created).total_seconds()},
         )  # fmt: skip
@@ -129,9 +131,9 @@ def _times(record: Record) -> Iterator[Fact]:
         )
     if finished and started:
         yield from record.tell(
-            times, "work", "The work took {work} s, where {estimate} s had been "
-            "estimated.", also=["/finished_at", "/started_at"],
-            estimate="/estimated_seconds", rule="finished_at less started_at",
+            times, "work",
+            "From its start to its end it took {work} s, where {estimate} s had been estimated for the work.",
+            also=["/finished_at", "/started_at"], estimate="/estimated_seconds", rule="finished_at less started_at",
             values={"work": (finished - started).total_seconds()},
         )  # fmt: skip
     elif not finished:
@@ -139,7 +141,7 @@ def _times(record: Record) -> Iterator[Fact]:
             times, "work", "The work takes about {estimate} s once it has started.", estimate="/estimated_seconds"
         )
     if record.get("/attempt"):
-        yield from record.tell(times, "attempts", "It came to attempt {attempt}.", attempt="/attempt")
+        yield from record.tell(times, "attempts", "Its newest attempt is number {attempt}.", attempt="/attempt")
     if record.get("/cancel_requested") is True:
         yield from record.tell(times, "cancel", "The client asked to cancel it.", also=["/cancel_requested"])
     yield from _steps(record)
@@ -147,11 +149,11 @@ def _times(record: Record) -> Iterator[Fact]:
 
 def _steps(record: Record) -> Iterator[Fact]:
     for step in record.members("/history"):
-        moment = record.moment(f"{step}/at")
+        text = "At {moment} it was {status} in attempt {attempt}"
+        text += "." if record.get(f"{step}/message") == record.get(f"{step}/status") else ": {message!c}."
         yield from record.tell(
-            Topic.TIMES, "history", "At {moment} it was {status} in attempt {attempt}: {message!t}.",
-            also=[f"{step}/at"], status=f"{step}/status", attempt=f"{step}/attempt", message=f"{step}/message",
-            values={"moment": moment},
+            Topic.TIMES, "history", text, also=[f"{step}/at"], status=f"{step}/status", attempt=f"{step}/attempt",
+            message=f"{step}/message", values={"moment": record.moment(f"{step}/at")},
         )  # fmt: skip
 
 
@@ -159,7 +161,7 @@ def _files(record: Record) -> Iterator[Fact]:
     status = record.get("/status")
     if record.get("/outputs") and status != "expired":
         yield from record.tell(
-            Topic.TIMES, "files", "All of its files together are at {zip}.", zip="/links/zip", also=["/outputs"]
+            Topic.FOUND, "files", "All of its files together are at {zip}.", zip="/links/zip", also=["/outputs"]
         )
     expires = record.moment("/expires_at")
     if record.get("/kind") not in ("sound", "sound_batch") and expires and record.get("/finished_at"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from core.engines.catalogue import CATALOGUE
 from core.questions.fact import Fact, Topic
 from core.questions.facts import sources
 from core.questions.record import Record
@@ -27,7 +28,6 @@ _ASKED = {
     "guidance_scale": ("guidance", "The guidance scale is {value}."),
     "steps": ("steps", "The diffusion takes {value} steps."),
     "sample_rate": ("sample_rate", "The sample rate asked for is {value} Hz."),
-    "channels": ("channels", "The channels asked for are {value}."),
     "loudness_lufs": ("loudness", "The loudness asked for is {value} LUFS."),
     "top_k": ("sampling", "The sampling draws from the {value} likeliest tokens (top_k; 0 is all)."),
     "top_p": ("sampling", "The top_p of the sampling is {value}; 0 leaves it to top_k."),
@@ -61,12 +61,9 @@ def stem_gains(record: Record) -> Iterator[Fact]:
     for stem in record.members("/result/stems"):
         name = stem.rpartition("/")[2]
         yield from record.tell(
-            Topic.MADE,
-            "loudness gain",
-            f"The stem {name} was brought to its level by {{gain:+.1f}} dB.",
-            scope=name,
+            Topic.MADE, "loudness gain", f"The stem {name} was brought to its level by {{gain:+.1f}} dB.", scope=name,
             gain=f"{stem}/gain_db",
-        )
+        )  # fmt: skip
 
 
 def _inputs(record: Record) -> Iterator[Fact]:
@@ -87,22 +84,22 @@ def _advice(record: Record) -> Iterator[Fact]:
         values = {"faster": tempo * 1.1, "slower": tempo * 0.9}
         yield from record.tell(
             Topic.ADVICE, "tempo", "For another tempo, change parameters.target_bpm from {value}: {faster:.0f} is a "
-            "tenth faster, "
-            "{slower:.0f} a tenth slower.", rule=FASTER_AND_SLOWER, value=f"{parameters}/target_bpm", values=values,
+            "tenth faster, {slower:.0f} a tenth slower.", rule=FASTER_AND_SLOWER, value=f"{parameters}/target_bpm",
+            values=values,
         )  # fmt: skip
     yield from another_take(record, f"{parameters}/random_seed", f"{parameters}/temperature")
     guidance = record.number(f"{parameters}/guidance_scale")
     if guidance is not None and guidance < 20:
         yield from record.tell(
-            Topic.ADVICE, "guidance prompt", "To follow the prompt more closely, raise parameters.guidance_scale from "
-            "{value} to {more}.",
+            Topic.ADVICE, "guidance prompt",
+            "To follow the prompt more closely, raise parameters.guidance_scale from {value} to {more}.",
             rule=CLOSER_TO_PROMPT, value=f"{parameters}/guidance_scale", values={"more": min(guidance + 1, 20)},
         )  # fmt: skip
     if record.get(f"{parameters}/loudness_lufs") is None and record.get("/outputs"):
         yield from record.tell(
-            Topic.ADVICE, "loudness", "To have the stems come at one loudness, ask with parameters.loudness_lufs, "
-            "which is not "
-            "set, such as -16.", also=[f"{parameters}/loudness_lufs"],
+            Topic.ADVICE, "loudness",
+            "To have the stems come at one loudness, ask with parameters.loudness_lufs, which is not set, such as -16.",
+            also=[f"{parameters}/loudness_lufs"],
         )  # fmt: skip
 
 
@@ -112,18 +109,24 @@ def another_take(record: Record, seed: str, temperature: str) -> Iterator[Fact]:
         Topic.ADVICE, "seed", "For another take of the same, ask with another random_seed than {seed}.", seed=seed
     )
     value = record.number(temperature)
-    if value is None:
+    if value is None or not _knows_temperature(str(record.get("/engine/name"))):
         return
     values = {"more": min(value + _STEP, 2), "less": max(value - _STEP, 0)}
     if value < 2:
         yield from record.tell(
-            Topic.ADVICE, "temperature", "For more variety, raise the temperature from {value} to "
-            "{more}.", rule=MORE_FREE,
-            value=temperature, values=values,
+            Topic.ADVICE, "temperature", "For more variety, raise the temperature from {value} to {more}.",
+            rule=MORE_FREE, value=temperature, values=values,
         )  # fmt: skip
     if value > 0:
         yield from record.tell(
-            Topic.ADVICE, "temperature", "For something plainer, lower the temperature from {value} to "
-            "{less}.", rule=LESS_FREE,
-            value=temperature, values=values,
+            Topic.ADVICE, "temperature", "For something plainer, lower the temperature from {value} to {less}.",
+            rule=LESS_FREE, value=temperature, values=values,
         )  # fmt: skip
+
+
+def _knows_temperature(engine: str) -> bool:
+    """Whether it changes anything: of engines with weights only where a model lists it. Any may be sent it."""
+    info = next((each for each in CATALOGUE if each.name == engine), None)
+    return info is not None and (
+        not info.takes_own_weights or any("temperature" in model.options for model in info.models)
+    )

@@ -35,10 +35,9 @@ def _tempo(record: Record, pointer: str, called: str, scope: str | None) -> Iter
             )  # fmt: skip
         return
     yield from record.tell(
-        found, "tempo beats confidence", f"{called} has a tempo of {{bpm}} beats a minute, {{per_bar}} to the bar, "
-        "with a "
-        "confidence of {sure} of 1.", scope=scope, bpm=f"{pointer}/tempo_bpm", per_bar=f"{pointer}/beats_per_bar",
-        sure=f"{pointer}/tempo_confidence",
+        found, "tempo beats confidence",
+        f"{called} has a tempo of {{bpm}} beats a minute, {{per_bar}} to the bar, with a confidence of {{sure:share}}.",
+        scope=scope, bpm=f"{pointer}/tempo_bpm", per_bar=f"{pointer}/beats_per_bar", sure=f"{pointer}/tempo_confidence",
     )  # fmt: skip
 
 
@@ -49,7 +48,7 @@ def _harmony(record: Record, pointer: str, called: str, scope: str | None) -> It
             found, "key", f"{called} has no key that could be told.", scope=scope, also=[f"{pointer}/key"]
         )
     yield from record.tell(
-        found, "key confidence", f"{called} is in {{key}}, with a confidence of {{sure}} of 1.", scope=scope,
+        found, "key confidence", f"{called} is in {{key}}, with a confidence of {{sure:share}}.", scope=scope,
         key=f"{pointer}/key", sure=f"{pointer}/key_confidence",
     )  # fmt: skip
     chords = {"count": f"{pointer}/chords", "first": f"{pointer}/first_chords"}
@@ -99,28 +98,26 @@ def _advice(record: Record, pointer: str, called: str, scope: str | None) -> Ite
     if tempo is not None:
         yield from record.tell(
             advice, "tempo beats", f"{called}: where {{bpm}} beats a minute seem too fast or too slow, {{half}} and "
-            f"{{twice}} fit as "
-            "well: half and twice a tempo have the same confidence.", scope=scope, rule=HALF_AND_TWICE,
+            "{twice} fit as well: half and twice a tempo have the same confidence.", scope=scope, rule=HALF_AND_TWICE,
             bpm=f"{pointer}/tempo_bpm", values={"half": tempo / 2, "twice": tempo * 2},
         )  # fmt: skip
     if tempo is not None and sure is not None and sure < UNSURE:
         yield from record.tell(
-            advice, "tempo confidence", f"{called}: the tempo is unsure (a confidence of {{sure}} of 1); a longer "
-            "part tells it "
-            "better.", scope=scope, sure=f"{pointer}/tempo_confidence",
+            advice, "tempo confidence",
+            f"{called}: the tempo is unsure (a confidence of {{sure:share}}); a longer part tells it better.",
+            scope=scope, sure=f"{pointer}/tempo_confidence",
         )  # fmt: skip
     key_sure = record.number(f"{pointer}/key_confidence")
     if key_sure is not None and key_sure < UNSURE:
         yield from record.tell(
-            advice, "key confidence", f"{called}: the key of {{key}} is unsure (a confidence of {{sure}} of 1); a "
-            "longer part, "
-            "or one without drums, tells it "
-            "better.", scope=scope, key=f"{pointer}/key", sure=f"{pointer}/key_confidence",
+            advice, "key confidence", f"{called}: the key of {{key}} is unsure (a confidence of {{sure:share}}); a "
+            "longer part, or one without drums, tells it better.", scope=scope, key=f"{pointer}/key",
+            sure=f"{pointer}/key_confidence",
         )  # fmt: skip
     cents = record.number(f"{pointer}/tuning_cents")
     if cents is not None and abs(cents) >= OUT_OF_TUNE_CENTS:
         yield from record.tell(
-            advice, "tuning", f"{called} is {{cents:+.1f}} cents from 440 Hz: shift it by {{back:+.1f}} cents to play "
-            "along with "
-            "others.", scope=scope, rule=BACK_IN_TUNE, cents=f"{pointer}/tuning_cents", values={"back": -cents},
+            advice, "tuning",
+            f"{called} is {{cents:+.1f}} cents from 440 Hz: shift it by {{back:+.1f}} cents to play along with others.",
+            scope=scope, rule=BACK_IN_TUNE, cents=f"{pointer}/tuning_cents", values={"back": -cents},
         )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from core.jobs.model import JobKind
 from core.questions.fact import Fact, Topic
 from core.questions.record import Record
 from core.questions.wording import channels
@@ -15,6 +16,7 @@ CEILING_DBTP = -1.0
 NEAR_ENOUGH_DB = 0.5
 """Less is not worth a change: nobody hears it in music."""
 _NO_MUSIC = ("click", "residual")  # are not meant to be as loud as that
+_IN_BALANCE = (JobKind.SEPARATION, JobKind.ACCOMPANIMENT)  # whose stems have their levels from each other
 _MOST_MAKEUP_DB = 36.0  # of a compressor of POST /v1/effects
 
 TO_TARGET = "-16 LUFS (AES TD1008) less the measured loudness"
@@ -31,7 +33,8 @@ def facts(record: Record) -> Iterator[Fact]:
             yield from _file(record, output, scope)
             if scope not in _NO_MUSIC:
                 levels = f"{output}/loudness_lufs", f"{output}/true_peak_dbtp"
-                yield from level_advice(record, "{name}", *levels, scope, name=f"{output}/name")
+                alone = record.get("/kind") in _IN_BALANCE and scope != "mix"
+                yield from level_advice(record, "{name}", *levels, scope, alone=alone, name=f"{output}/name")
 
 
 def _file(record: Record, output: str, scope: str) -> Iterator[Fact]:
@@ -56,15 +59,20 @@ def _levels(record: Record, output: str, scope: str) -> Iterator[Fact]:
 
 
 def level_advice(
-    record: Record, called: str, loudness_field: str, peak_field: str, scope: str | None = None, **names: str
-) -> Iterator[Fact]:
-    """By how much to turn music up or down; ``called`` is what it is, as a sentence begins with it, of ``names``."""
+    record: Record, called: str, loudness_field: str, peak_field: str, scope: str | None = None, *,
+    alone: bool = False, **names: str,
+) -> Iterator[Fact]:  # fmt: skip
+    """By how much to turn music up or down; ``called`` is what it is, as a sentence begins with it, of ``names``.
+
+    What is heard with others has its level from them; ``alone`` says that it would be turned up for itself.
+    """
     loudness, peak = record.number(loudness_field), record.number(peak_field)
     if loudness is None or peak is None:
         return
     missing = TARGET_LUFS - loudness
     if missing >= NEAR_ENOUGH_DB:
         text = f"{called} is at {{loudness}} LUFS: raise it by {{gain}} dB to come to -16 LUFS (AES TD1008)"
+        text += " by itself" if alone else ""
         fields, rule, room = names | {"loudness": loudness_field}, TO_TARGET, CEILING_DBTP - peak
         if missing <= _MOST_MAKEUP_DB:
             text += ", with a compressor of ratio 1 and makeup_db {gain} (POST /v1/effects)"
@@ -76,7 +84,7 @@ def level_advice(
             Topic.ADVICE, "loudness louder", f"{text}.", scope=scope, rule=rule, more=fields,
             values={"gain": missing, "room": room},
         )  # fmt: skip
-    elif missing <= -NEAR_ENOUGH_DB:
+    elif missing <= -NEAR_ENOUGH_DB and not alone:
         yield from record.tell(
             Topic.ADVICE, "loudness quieter",
             f"{called} is at {{loudness}} LUFS: turn it down by {{gain}} dB to come to -16 LUFS (AES TD1008).",
@@ -90,9 +98,8 @@ def _peak_advice(
     record: Record, called: str, peak_field: str, peak: float, scope: str | None, names: dict[str, str]
 ) -> Iterator[Fact]:
     yield from record.tell(
-        Topic.ADVICE, "peak loudness",
-        f"{called} has a true peak of {{peak}} dBTP: turn it down by {{gain}} dB, or put a limiter with ceiling_db -1 "
-        "on "
-        "it (POST /v1/effects), to keep it below -1 dBTP (EBU R 128), so that no lossy format clips.", scope=scope,
-        rule=TO_CEILING, peak=peak_field, values={"gain": peak - CEILING_DBTP}, more=names,
+        Topic.ADVICE, "peak loudness", f"{called} has a true peak of {{peak}} dBTP: turn it down by {{gain}} dB, or "
+        "put a limiter with ceiling_db -1 on it (POST /v1/effects), to keep it below -1 dBTP (EBU R 128), so that no "
+        "lossy format clips.", scope=scope, rule=TO_CEILING, peak=peak_field, values={"gain": peak - CEILING_DBTP},
+        more=names,
     )  # fmt: skip

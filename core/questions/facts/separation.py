@@ -45,8 +45,7 @@ def _found(record: Record) -> Iterator[Fact]:
         )  # fmt: skip
     yield from record.tell(
         (Topic.MADE, Topic.FOUND), "gain loudness", "All stems have one gain of {gain:+.1f} dB against the song, so "
-        "that their levels to each other "
-        "are the song's.", gain="/result/gain_db",
+        "that their levels to each other are the song's.", gain="/result/gain_db",
     )  # fmt: skip
     rest = record.number("/result/residual_db")
     if rest is not None:
@@ -62,21 +61,21 @@ def _advice(record: Record) -> Iterator[Fact]:
     rest = record.number("/result/residual_db")
     if rest is not None and rest > AUDIBLE_REST_DB and record.get("/request/residual") is False:
         yield from record.tell(
-            advice, "residual", "What is missing, at {rest:.0f} dB against the song, comes as a file of its own with "
-            "residual true.", rest="/result/residual_db", also=["/request/residual"],
+            advice, "residual",
+            "What is missing, at {rest:.0f} dB against the song, comes as a file of its own with residual true.",
+            rest="/result/residual_db", also=["/request/residual"],
         )  # fmt: skip
     if engine == "spectral":
         yield from record.tell(
             advice, "engine stems quality", "For cleaner stems, ask with the engine demucs, a trained model, in place "
-            "of {engine}, which "
-            "tells sounds apart by the shape of their spectrum alone.", engine="/engine/name",
+            "of {engine}, which tells sounds apart by the shape of their spectrum alone.", engine="/engine/name",
         )  # fmt: skip
     shifts, overlap = record.number("/request/shifts"), record.number("/request/overlap")
     if engine == "demucs" and shifts is not None and shifts < 10:
         more = min(shifts + 2, 10)
         yield from record.tell(
-            advice, "shifts quality", "For cleaner stems, raise shifts from {shifts} to {more}, which takes {more} "
-            "times as long as none.",
+            advice, "shifts quality",
+            "For cleaner stems, raise shifts from {shifts} to {more}, which takes {more} times as long as none.",
             rule=MORE_SHIFTS, shifts="/request/shifts", also=["/engine/name"], values={"more": more},
         )  # fmt: skip
     if engine == "demucs" and overlap is not None and overlap < 0.5:

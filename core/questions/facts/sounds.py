@@ -43,9 +43,8 @@ def facts(record: Record) -> Iterator[Fact]:
     effects = [f"{effect}/type" for effect in record.members("/request/effects")]
     if effects:
         yield from record.tell(
-            (Topic.PARAMETERS, Topic.MADE), "effects", "These effects are applied to it in order: "
-            "{kinds}.", also=effects,
-            values={"kinds": [record.get(kind) for kind in effects]},
+            (Topic.PARAMETERS, Topic.MADE), "effects", "These effects are applied to it in order: {kinds}.",
+            also=effects, values={"kinds": [record.get(kind) for kind in effects]},
         )  # fmt: skip
     yield from _advice(record)
 
@@ -65,15 +64,12 @@ def _sound(record: Record) -> Iterator[Fact]:
         )
     elif record.get("/result/cached") is False:
         yield from record.tell(
-            Topic.MADE,
-            "bank",
-            "It was played for this job, and is in the bank since.",
+            Topic.MADE, "bank", "It was played for this job, and is in the bank since.",
             also=["/result/cached", "/result/derived"],
-        )
+        )  # fmt: skip
     yield from record.tell(
-        (Topic.FOUND, Topic.MADE), "bank files", "The sound is {sample} in the bank, to be read from "
-        "{address}.", sample="/result/sample_id",
-        address="/result/download_url",
+        (Topic.FOUND, Topic.MADE), "bank files", "The sound is {sample} in the bank, to be read from {address}.",
+        sample="/result/sample_id", address="/result/download_url",
     )  # fmt: skip
     yield from record.tell(
         Topic.FOUND, "bank nearest", "The nearest sound that the bank had is {sample}, {shift:+.2f} semitones away.",
@@ -87,16 +83,14 @@ def _batch(record: Record) -> Iterator[Fact]:
         instrument="/request/instrument",
     )  # fmt: skip
     yield from record.tell(
-        (Topic.FOUND, Topic.MADE), "bank", "Of {total} notes, {made} were made, and {found} were in the bank "
-        "already.", total="/result/total",
-        made="/result/made", found="/result/found",
+        (Topic.FOUND, Topic.MADE), "bank", "Of {total} notes, {made} were made, and {found} were in the bank already.",
+        total="/result/total", made="/result/made", found="/result/found",
     )  # fmt: skip
     notes = record.members("/request/notes")
     if notes:
         yield from record.tell(
-            Topic.PARAMETERS, "note", "{count} positions on the fretboard were named one by "
-            "one.", also=["/request/notes"],
-            values={"count": len(notes)}, rule=COUNTED,
+            Topic.PARAMETERS, "note", "{count} positions on the fretboard were named one by one.",
+            also=["/request/notes"], values={"count": len(notes)}, rule=COUNTED,
         )  # fmt: skip
     yield from record.tell(
         Topic.PARAMETERS, "note", "The notes are those of the region from fret {low} to fret {high}.",
@@ -114,14 +108,14 @@ def _advice(record: Record) -> Iterator[Fact]:
     values = {"more": min((velocity or 0) + _STEP, 1), "less": max((velocity or 0) - _STEP, 0)}
     if velocity is not None and velocity < 1:
         yield from record.tell(
-            Topic.ADVICE, "velocity loudness louder "
-            "brightness", "For a harder, louder note, raise velocity from {value} to {more}.", rule=HARDER,
-            value="/request/velocity", values=values,
+            Topic.ADVICE, "velocity loudness louder brightness",
+            "For a harder, louder note, raise velocity from {value} to {more}.", rule=HARDER, value="/request/velocity",
+            values=values,
         )  # fmt: skip
     if velocity is not None and velocity > 0:
         yield from record.tell(
-            Topic.ADVICE, "velocity loudness quieter "
-            "brightness", "For a softer, quieter note, lower velocity from {value} to {less}.", rule=SOFTER,
+            Topic.ADVICE, "velocity loudness quieter brightness",
+            "For a softer, quieter note, lower velocity from {value} to {less}.", rule=SOFTER,
             value="/request/velocity", values=values,
         )  # fmt: skip
     if record.get("/request/random_seed") is None:

@@ -13,7 +13,7 @@ def facts(record: Record, pointer: str, called: str, scope: str | None = None) -
     """Of the file whose ``source`` and ``audio`` stand at ``pointer``; ``called`` is what it is to the job."""
     asked = (Topic.PARAMETERS, Topic.MADE)
     yield from record.tell(
-        asked, "source", f"{called} was the file {{filename!q}} of {{size}} bytes.", scope=scope,
+        asked, "source", f"{called} was {{filename!q}}, of {{size}} bytes.", scope=scope,
         filename=f"{pointer}/source/filename", size=f"{pointer}/source/size_bytes",
     )  # fmt: skip
     yield from record.tell(
