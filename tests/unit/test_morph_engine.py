@@ -184,13 +184,13 @@ def test_an_error_of_a_track_comes_through() -> None:
 
 
 def peak_memory(seconds: int) -> int:
-    """What a run over so long a pair holds at most, at a low rate, where half a minute takes little time."""
+    """What a run over so long a pair holds at most, at a low rate, where a minute takes little time."""
     sample_rate = 8000
-    half_minute = noise(1, 30 * sample_rate)
+    loop = noise(1, 20 * sample_rate)
 
     def blocks() -> Iterator[Audio]:
-        for _ in range(seconds // 30):
-            yield from cut(half_minute, 4000)
+        for _ in range(seconds // 20):
+            yield from cut(loop, 4000)
 
     tracks = Track(blocks, beats_at(120, seconds)), Track(blocks, beats_at(100, seconds))
     tracemalloc.start()
@@ -203,22 +203,22 @@ def peak_memory(seconds: int) -> int:
 
 
 def test_memory_does_not_grow_with_the_length() -> None:
-    short, long = peak_memory(30), peak_memory(300)
-    print(f"{short / 1e6:.2f} MB for half a minute, {long / 1e6:.2f} MB for five")
+    short, long = peak_memory(20), peak_memory(200)
+    print(f"{short / 1e6:.2f} MB for 20 s, {long / 1e6:.2f} MB for 200")
     assert long < 1.25 * short
 
 
 # Sounds that nobody plays
 
 
-HOSTILE_FRAMES = 3 * SAMPLE_RATE // 2
+HOSTILE_FRAMES = SAMPLE_RATE
 HOSTILE = {
     "silence": np.zeros((1, HOSTILE_FRAMES), np.float32),
     "direct current": np.ones((1, HOSTILE_FRAMES), np.float32),
-    "square": np.sign(tones((220,), 1.5)),
+    "square": np.sign(tones((220,), 1)),
     "clicks": np.where(np.arange(HOSTILE_FRAMES) % 22050 == 99, 1, 0).astype(np.float32)[np.newaxis],
     "noise": noise(1, HOSTILE_FRAMES, peak=1),
-    "whisper": tones((440,), 1.5) * np.float32(1e-5),
+    "whisper": tones((440,), 1) * np.float32(1e-5),
     "denormal": np.full((1, HOSTILE_FRAMES), 1e-42, np.float32),
     "shout": noise(1, HOSTILE_FRAMES, peak=1e6),
 }
@@ -228,7 +228,7 @@ HOSTILE = {
 @pytest.mark.parametrize("name2", HOSTILE)
 def test_no_bridge_is_much_louder_than_the_louder_track(name1: str, name2: str) -> None:
     first, second = HOSTILE[name1], HOSTILE[name2]
-    made = bridged(first, second, (0.3, 0.5, 0.75), *BEATS)
+    made = bridged(first, second, (0.5, 0.75), *BEATS)
     assert np.isfinite(made).all()
     assert np.abs(made).max() <= 2.7 * max(np.abs(first).max(), np.abs(second).max())  # 8.5 dB
 

@@ -15,7 +15,7 @@ Powers = NDArray[np.float32]
 """``[T, B]``: of ``B`` bands at ``T`` times."""
 
 BAND_WIDTH = 1.5
-"""From the middle of one band to the next, in equivalent rectangular bandwidths: 29 bands at 44.1 kHz. With bands as
+"""From the middle of one band to the next, in equivalent rectangular bandwidths: 30 bands at 44.1 kHz. With bands as
 narrow as the ear's own, the chords of one track can be heard in the gains of the other, and with wider ones less of
 its timbre; ``test_morph_sound`` measures both."""
 MOST_GAIN_DB, LEAST_GAIN_DB = 24.0, -48.0
