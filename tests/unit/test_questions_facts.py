@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from core.bootstrap import build, memory_storage
 from core.jobs.model import Job, JobKind, JobStatus
 from core.jobs.view import job_view
 from core.questions.fact import Fact, Topic
@@ -26,6 +27,11 @@ from core.questions.facts import (
 )
 from core.questions.facts.every import facts_of
 from core.questions.wording import Wording
+from core.settings import Settings
+from tests.in_process import call
+from tests.music import band, guitar
+from tests.songs import encoded
+from tests.toy_bridge import ToyBridges
 from tests.unit.question_examples import example, in_state
 
 Numbers = Sequence[float]
@@ -181,3 +187,44 @@ def test_every_sentence_is_whole_and_said_once(kind: JobKind, status: JobStatus)
 def test_of_every_kind_it_is_told_how_it_was_made_with_what_and_what_went_wrong(kind: JobKind) -> None:
     told = {topic for fact in facts(example(kind)) for topic in fact.topics}
     assert told >= {Topic.MADE, Topic.FOUND, Topic.PARAMETERS, Topic.ADVICE, Topic.TROUBLE, Topic.TIMES}
+
+
+@pytest.fixture(scope="module")
+def made_bridges() -> list[Job]:
+    """Two bridges of a small engine, from the request to the end: one completed, one of tracks that are too short."""
+    services = build(Settings.read({"DEFAULT_BRIDGE_ENGINE": "toy"}), memory_storage(), engines=ToyBridges())
+    first, second = encoded(guitar(bars=3, tempo_bpm=100).samples), encoded(band(seconds=6, tempo_bpm=140).samples)
+    files = [("track1", ("calm.wav", first)), ("track2", ("dance.wav", second))]
+    times = [("start_seconds", (None, "1")), ("end_seconds", (None, "5")), ("ratios", (None, "0.3, 0.8"))]
+    answers = [
+        call(services, "POST", "/v1/bridges", files=[*files, *times]),
+        call(services, "POST", "/api/generate", files=[*files, ("start_time", (None, "2"))]),
+    ]
+    for answer in answers:
+        services.runner.run(answer.json()["job_id"])
+    return [services.jobs.get(answer.json()["job_id"]) for answer in answers]
+
+
+def test_what_is_said_of_a_bridge_that_was_really_made_is_true_of_it(made_bridges: list[Job], marked: None) -> None:
+    assert [job.status for job in made_bridges] == [JobStatus.COMPLETED, JobStatus.FAILED]
+    for job in made_bridges:
+        for fact in facts(job):
+            check_numbers(fact, job_view(job))
+
+
+def test_of_both_tracks_of_a_bridge_it_is_told_what_was_heard(made_bridges: list[Job]) -> None:
+    done, _ = made_bridges
+    for track in ("track1", "track2"):
+        found = [fact for fact in facts(done) if fact.scope == track and fact.topics[0] is Topic.FOUND]
+        fields = {field.rpartition("/")[2] for fact in found for field in fact.fields}
+        assert fields >= {"tempo_bpm", "key", "first_chords", "integrated_lufs", "brightness_hz", "sections"}
+
+
+def test_a_track_that_was_really_too_short_is_told_how_much_of_it_there_is(made_bridges: list[Job]) -> None:
+    _, failed = made_bridges
+    assert failed.error is not None
+    assert failed.error.type == "audio-too-short"
+    [fact] = [fact for fact in facts(failed) if fact.rule == bridge.WITHIN_THE_TRACK]
+    seconds = failed.request["track1"]["audio"]["duration_seconds"]
+    assert fact.scope == "track1"
+    assert f"of at most {seconds:g}," in fact.text

@@ -221,3 +221,38 @@ def test_a_row_that_lacks_what_newer_ones_have_is_answered_from_what_it_has() ->
     job = bridge().evolve(result={}, history=(), request={}, outputs=())
     answer = JobQuestions(Assistant(None)).ask(job, "How was it made?")
     assert [fact.text for fact in answer.facts] == ["The engine is morph 1, which has no models to choose from."]
+
+
+@pytest.mark.parametrize(
+    ("heard", "question", "words"),
+    [
+        (
+            {"tempo_bpm": None, "beats": 0, "beats_per_bar": None},
+            "What is the tempo?",
+            "has no beat that could be told",
+        ),
+        ({"beats_per_bar": None}, "What is the tempo?", "has a tempo of 119.88 beats a minute, with a confidence of"),
+        ({"key": None, "key_confidence": 0.0}, "What is the key?", "has no key that could be told"),
+        ({"chords": 0, "first_chords": []}, "Which chords are there?", "has no chord that could be told"),
+        (
+            {"chords": 2, "first_chords": ["C", "N"]},
+            "Which chords are there?",
+            "2 chords: C, N. N is where there is none.",
+        ),
+        (
+            {"integrated_lufs": None, "true_peak_dbtp": None},
+            "How loud is it?",
+            "has no loudness that could be measured",
+        ),
+    ],
+)
+def test_what_could_not_be_heard_is_said_to_be_so(heard: dict[str, object], question: str, words: str) -> None:
+    job = example(JobKind.ANALYSIS)
+    answer = JobQuestions(Assistant(None)).ask(job.evolve(result=(job.result or {}) | heard), question)
+    assert words in answer.answer, answer.answer
+
+
+def test_a_tuning_is_not_made_up_where_nothing_had_a_pitch() -> None:
+    job = example(JobKind.ANALYSIS)
+    silent = job.evolve(result=(job.result or {}) | {"chords": 0, "first_chords": [], "tuning_hz": 440.0})
+    assert not JobQuestions(Assistant(None)).ask(silent, "How is it tuned?").answered

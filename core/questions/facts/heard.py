@@ -34,10 +34,12 @@ def _tempo(record: Record, pointer: str, called: str, scope: str | None) -> Iter
                 also=[f"{pointer}/tempo_bpm"],
             )  # fmt: skip
         return
+    text, more = f"{called} has a tempo of {{bpm}} beats a minute", {}
+    if record.get(f"{pointer}/beats_per_bar") is not None:
+        text, more = text + ", {per_bar} to the bar", {"per_bar": f"{pointer}/beats_per_bar"}
     yield from record.tell(
-        found, "tempo beats confidence",
-        f"{called} has a tempo of {{bpm}} beats a minute, {{per_bar}} to the bar, with a confidence of {{sure:share}}.",
-        scope=scope, bpm=f"{pointer}/tempo_bpm", per_bar=f"{pointer}/beats_per_bar", sure=f"{pointer}/tempo_confidence",
+        found, "tempo beats confidence", text + ", with a confidence of {sure:share}.", scope=scope,
+        bpm=f"{pointer}/tempo_bpm", sure=f"{pointer}/tempo_confidence", more=more,
     )  # fmt: skip
 
 
@@ -54,6 +56,8 @@ def _harmony(record: Record, pointer: str, called: str, scope: str | None) -> It
     chords = {"count": f"{pointer}/chords", "first": f"{pointer}/first_chords"}
     whole = record.get(chords["count"]) == len(record.get(chords["first"]) or ())
     text = "{count} chords: {first}." if whole else "{count} chords, which begin with {first}."
+    if "N" in (record.get(chords["first"]) or ()):
+        text += " N is where there is none."
     yield from record.tell(found, "chords", f"{called} has {text}", scope=scope, more=chords)
     if record.get(chords["count"]) == 0:
         yield from record.tell(
@@ -69,6 +73,12 @@ def _levels(record: Record, pointer: str, called: str, scope: str | None) -> Ite
         fields, about = fields | {"hz": f"{pointer}/brightness_hz"}, f"{about} brightness"
         text += ", and the centre of its spectrum is at {hz} Hz: the higher, the brighter"
     yield from record.tell(found, about, f"{text}.", scope=scope, more=fields)
+    if record.get(f"{pointer}/integrated_lufs") is None and record.get(f"{pointer}/duration_seconds") is not None:
+        yield from record.tell(
+            found, "loudness",
+            f"{called} has no loudness that could be measured: it is silent or as good as that, or too short.",
+            scope=scope, also=[f"{pointer}/integrated_lufs"],
+        )  # fmt: skip
     yield from record.tell(found, "beats", f"{called} has {{beats}} beats.", scope=scope, beats=f"{pointer}/beats")
     yield from record.tell(
         found, "loudness dynamics", f"{called} has a loudness range of {{range}} LU.", scope=scope,
@@ -82,10 +92,11 @@ def _levels(record: Record, pointer: str, called: str, scope: str | None) -> Ite
 
 def _form(record: Record, pointer: str, called: str, scope: str | None) -> Iterator[Fact]:
     found = Topic.FOUND
-    yield from record.tell(
-        found, "tuning", f"{called} is tuned to A = {{hz}} Hz, {{cents:+.1f}} cents from 440 Hz.", scope=scope,
-        hz=f"{pointer}/tuning_hz", cents=f"{pointer}/tuning_cents",
-    )  # fmt: skip
+    if record.get(f"{pointer}/chords"):  # else nothing had a pitch, and 440 Hz is only what is said then
+        yield from record.tell(
+            found, "tuning", f"{called} is tuned to A = {{hz}} Hz, {{cents:+.1f}} cents from 440 Hz.", scope=scope,
+            hz=f"{pointer}/tuning_hz", cents=f"{pointer}/tuning_cents",
+        )  # fmt: skip
     yield from record.tell(
         found, "sections", f"{called} has the form {{form}}, in which the same letter is the same part.", scope=scope,
         form=f"{pointer}/sections",

@@ -56,6 +56,12 @@ def _levels(record: Record, output: str, scope: str) -> Iterator[Fact]:
         Topic.FOUND, "loudness peak", "{name} has a loudness of {loudness} LUFS and a true peak of {peak} dBTP.",
         scope=scope, name=f"{output}/name", loudness=f"{output}/loudness_lufs", peak=f"{output}/true_peak_dbtp",
     )  # fmt: skip
+    if record.get(f"{output}/sample_rate") and record.get(f"{output}/loudness_lufs") is None:
+        yield from record.tell(
+            Topic.FOUND, "loudness",
+            "No loudness of {name} is on record: it is silent or as good as that, too short, or was not measured.",
+            scope=scope, name=f"{output}/name", also=[f"{output}/loudness_lufs"],
+        )  # fmt: skip
 
 
 def level_advice(
