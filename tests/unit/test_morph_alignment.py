@@ -160,7 +160,7 @@ def test_a_track_of_any_length_never_ends_and_depends_on_no_cut(
 ) -> None:
     samples = noise(1, length)
     heard = first_frames(samples, 3000, lead, loop, fade, block_frames)
-    assert np.abs(heard).max() <= np.abs(samples).max()
+    assert np.abs(heard).max() <= np.abs(samples).max() * 1.000001
     np.testing.assert_array_equal(heard, first_frames(samples, 3000, lead, loop, fade, length))
     if loop:
         assert heard[:, -length - 1 :].any()
