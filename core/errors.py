@@ -454,7 +454,7 @@ class NotFinite(EngineFailed):
     """The engine computed something that is not a number."""
 
     type = "not-finite"
-    next_step = "TORCH_PRECISION=float32 may help; otherwise the weights are damaged: fetch them again."
+    next_step = "With a model, TORCH_PRECISION=float32 may help; otherwise its weights, or the audio, are damaged."
     retryable = False
 
 
