@@ -76,9 +76,10 @@ def read(question: str, scopes: Collection[str] = ()) -> Asked:
         rest = pattern.sub(" ", rest)
     tracks = {scope for scope in scopes if scope.startswith("track") and vocabulary.all_tracks().search(text)}
     unknown = _telling(rest)
+    wanted, things = _directed(frozenset(topics), frozenset(names))
     return Asked(
-        topics=frozenset(topics),
-        names=_with_directions(set(names)),
+        topics=wanted,
+        names=things,
         scopes=frozenset(named) or frozenset(tracks),
         known=max(_telling(text) - unknown, 1 if topics else 0),
         unknown=unknown,
@@ -102,9 +103,12 @@ def normalised(text: str) -> str:
     return " ".join(re.findall(r"[^\W_]+(?:[.][0-9]+)*", plain))
 
 
-def _with_directions(names: set[str]) -> frozenset[str]:
-    """What is to go up or down is the loudness, unless something else is named."""
-    return frozenset(names | {"loudness"} if names and names <= vocabulary.DIRECTIONS.keys() else names)
+def _directed(topics: frozenset[Topic], names: frozenset[str]) -> tuple[frozenset[Topic], frozenset[str]]:
+    """What is to go up or down is the loudness, and advice is wanted, unless something else is named."""
+    ways = names & vocabulary.DIRECTIONS.keys()
+    if not ways or names - ways - {"loudness"}:
+        return topics, names - ways
+    return topics | {Topic.ADVICE}, names | {"loudness"}
 
 
 def _leads_back(fact: Fact, asked: Asked) -> bool:

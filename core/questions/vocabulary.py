@@ -9,8 +9,8 @@ from functools import cache
 from core.questions.fact import Topic
 
 _TOPICS: Mapping[Topic, str] = {
-    Topic.MADE: r"how (?:was|is|were|did|does|do|has|have)|made|generat\w*|creat\w*|produc\w*|built|process(?:ed|"
-    r"ing)?|came about|come about|summar\w*|overview|tell me about|separated|work(?:ed|s)?",
+    Topic.MADE: r"how (?:was|is|were|did|has|have)|made|generat\w*|creat\w*|produc\w*|built|process(?:ed|ing)?|"
+    r"came about|come about|summar\w*|overview|tell me about|separated|work(?:ed|s)?",
     Topic.FOUND: r"found|find|hear\w*|detect\w*|extract\w*|analy\w*|features?|measur\w*|notic\w*|contain\w*|"
     r"summar\w*|overview|tell me about|characteris\w*|characteriz\w*|came out|what is (?:it|this)",
     Topic.PARAMETERS: r"parameters?|settings?|options?|configur\w*|used|inputs?|requested|asked for|chosen|chose",
@@ -26,9 +26,10 @@ _TOPICS: Mapping[Topic, str] = {
 }  # fmt: skip
 
 _NAMES: Mapping[str, str] = {
-    "attempts": r"attempts?|retr(?:y|ied|ies|ying)|tries|again",
+    "attempts": r"attempts?|retr(?:y|ied|ies|ying)|tries",
     "balance": r"balanc\w*",
     "bank": r"bank|cached?|derived?|sample id",
+    "begun": r"started|began|begun|(?:it|this|job) starts?",
     "beats": r"beats?|bars?|metre|meter|time signature|downbeats?|rhythm\w*|groove",
     "brightness": r"bright\w*|dark\w*|dull|timbre|spectr(?:um|al)\w*|tone colou?r|centroid",
     "callback": r"callbacks?|webhooks?|deliver(?:y|ies)|notif\w*",
@@ -38,6 +39,7 @@ _NAMES: Mapping[str, str] = {
     "compute": r"gpu|cpu|float\w*|precision|hardware",
     "confidence": r"sure|confiden\w*|certain\w*|reliab\w*|trust\w*",
     "crossfade": r"cross ?fad\w*|fad(?:e|es|ed|ing)",
+    "difference": r"differ|differs|differences?|compar\w*",
     "duration": r"duration|length|how long is|how long are|lasts?|longer|shorter",
     "dynamics": r"dynamics?|loudness range|compression",
     "effects": r"effects?|reverb\w*|compressor|equali[sz]er|eq|delay|echo\w*|drive|distortion|limiter|gate|lowpass|"
@@ -54,7 +56,8 @@ _NAMES: Mapping[str, str] = {
     "instrument": r"instruments?",
     "key": r"keys?|tonal\w*|tonic|major|minor",
     "licence": r"licen[cs]\w*|commercial\w*|rights|copyright\w*|legal\w*|sell|allowed",
-    "louder": r"louder|turn (?:it )?up|too quiet|so quiet|too soft|raise|increase",
+    "louder": r"louder|turn (?:it )?up|too quiet|so quiet|too soft|raise|increase|more (?:volume|drums?|bass|"
+    r"guitars?|vocals?|pianos?|synths?)",
     "loudness": r"loud\w*|quiet\w*|volume|lufs|levels?|soft\w*",
     "melody": r"melod\w*",
     "mix": r"mix|mixed|mixdown",
@@ -63,19 +66,21 @@ _NAMES: Mapping[str, str] = {
     "peak": r"peaks?|clip\w*|distort(?:ed|s)?|dbtp|headroom|full scale|dbfs",
     "prompt": r"prompts?|descriptions?|text",
     "quality": r"clean\w*|quality|artifacts?|artefacts?|bleed\w*|leak\w*",
-    "quieter": r"quieter|softer|turn (?:it )?down|too loud|so loud|lower|reduce|decrease",
+    "quieter": r"quieter|softer|turn (?:it )?down|too loud|so loud|lower|reduce|decrease|less (?:volume|drums?|bass|"
+    r"guitars?|vocals?|pianos?|synths?)",
     "queue": r"queue\w*|waiting|wait(?:ed)?|place|position",
-    "ratio": r"ratios?|blend\w*|morph\w*|interpolat\w*|like track|to track|nearer|closer|bridges?",
+    "ratio": r"ratios?|blend\w*|morph\w*|interpolat\w*|like track|to track|(?:more|less) like|closer to|nearer to|"
+    r"how much of|nearer|closer|bridges?",
     "residual": r"residual\w*|left over|leftover|missing|complete\w*|add up",
     "sample_rate": r"sampl(?:e|ing) rates?|hz|khz|samplerate",
     "sampling": r"top k|top p|sampling|tokens?",
     "sections": r"sections?|form|structure|verses?|chorus\w*|bridge section",
-    "seed": r"seeds?|random\w*|reproduc\w*|same again|same result",
+    "seed": r"seeds?|random\w*|reproduc\w*|same (?:thing )?again|same result|exact(?:ly the)? same|identical",
     "segments": r"segments?",
     "shifts": r"shifts?",
     "size": r"size|bytes|megabytes|mb|kb|how big|how large",
     "source": r"sources?|upload\w*|originals?|filenames?|file name|input files?|sent",
-    "start": r"starts?|started|begins?|began|offset",
+    "start": r"start (?:time|seconds|point)|starts? at|begins?|offset|first beat|end (?:time|seconds)|which part",
     "status": r"status|state|progress|ready|done|finished|how far|stage",
     "steps": r"steps|diffusion",
     "stems": r"stems?|parts",
@@ -88,7 +93,7 @@ _NAMES: Mapping[str, str] = {
     "tuning": r"in tune|out of tune|tun(?:ing|ed)|cents|concert pitch|440",
     "velocity": r"velocit(?:y|ies)|hard(?:er)?",
     "weights": r"weights?|checkpoints?|trained",
-    "work": r"how long (?:did|does|will)|took|take so long|estimat\w*|computing time",
+    "work": r"how long (?:did|does|will|until|till)|took|take so long|estimat\w*|computing time",
 }  # fmt: skip
 """Names of what facts tell (``Fact.about``), and what they are called in questions."""
 
@@ -123,10 +128,11 @@ if then than so such there here what which who whom whose where how why when i m
 them their tell explain describe show give say know please want like need get got let one two some any all each
 every both only just also too very really quite much many more most less lot bit up down out off again job jobs song
 songs music audio track tracks sound sounds thing things piece recording result results value values number output
-outputs thanks exactly precisely kind sort way go goes going come comes use uses using play played playing hello hi
-hey actually set ask asked take takes took put made make making nt s re ll ve t doing happen happens service system
-project info information details detail anything something everything nothing whole entire overall own same new old
-current first second last long seconds minutes next before after during since until now today yet still already
+outputs thanks exact exactly precisely kind sort way go goes going come comes use uses using play played playing
+hello hi hey actually set ask asked take takes took put made make making nt s re ll ve t doing happen happens
+service system project info information details detail anything something everything nothing whole entire overall
+own same new old current first second last long seconds minutes next before after during since until now today yet
+still already
 """
 """Words that say nothing of what is asked about."""
 

@@ -72,6 +72,14 @@ def test_the_main_questions_have_an_answer_for_every_kind_of_job(kind: JobKind, 
         ("When will it be deleted?", JobKind.GENERATION, "Its files are kept until"),
         ("Which sample rate do the bass files have?", JobKind.ACCOMPANIMENT, "44100 Hz"),
         ("How loud is the one at ratio 0.25?", JobKind.BRIDGE, "bridge-0.25.wav has a loudness of -17.2 LUFS"),
+        ("Output too quiet?", JobKind.BRIDGE, "raise it by 7.4 dB"),
+        ("Should I increase the start time?", JobKind.BRIDGE, "from 0 s to 16 s of track 1"),
+        ("How do the two tracks differ?", JobKind.BRIDGE, "The tempos of 96 and 120 beats a minute differ by 25 %"),
+        ("Which track is brighter?", JobKind.BRIDGE, "at 2890 Hz"),
+        ("Which instruments were generated?", JobKind.GENERATION, "It generates the stems drums, bass."),
+        ("Can I get the exact same thing again?", JobKind.GENERATION, "the same request with it gives the same files"),
+        ("When did it start?", JobKind.GENERATION, "It was started at"),
+        ("Which stems are there?", JobKind.SEPARATION, "Its files are drums.wav"),
         ("What about bridge-0.5?", JobKind.BRIDGE, "bridge-0.5.wav"),
     ],
 )
@@ -101,6 +109,17 @@ def test_who_wants_it_louder_is_not_told_how_to_turn_it_down() -> None:
     assert "bass.wav is at" in quieter and "turn it down" in quieter and "raise it by" not in quieter
 
 
+def test_more_of_a_stem_is_no_advice_to_turn_it_down() -> None:
+    assert "turn it down" in ask("What should I change of the bass?", JobKind.GENERATION).answer
+    assert "turn it down" not in ask("More bass, please!", JobKind.GENERATION).answer
+
+
+def test_to_raise_something_else_is_not_about_the_loudness() -> None:
+    answer = ask("Should I raise the temperature?", JobKind.GENERATION).answer
+    assert "raise the temperature from 1 to 1.3" in answer
+    assert "LUFS" not in answer
+
+
 @pytest.mark.parametrize(
     "question",
     [
@@ -110,6 +129,11 @@ def test_who_wants_it_louder_is_not_told_how_to_turn_it_down() -> None:
         "Who is the singer?",
         "Which albums did Mozart record in Vienna?",
         "What does a ticket to the opera cost?",
+        "What is the capital of France?",
+        "How was the Eiffel Tower built?",
+        "What went wrong in the French revolution?",
+        "Should I buy bitcoin?",
+        "Who are you?",
         "Wie geht es dir?",
         "¿Cómo se hizo esta canción?",
         "これはどうやって作られましたか",

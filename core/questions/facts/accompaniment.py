@@ -48,12 +48,12 @@ def facts(record: Record) -> Iterator[Fact]:
 def _made(record: Record) -> Iterator[Fact]:
     stems = "/request/target_stems"
     yield from record.tell(
-        Topic.MADE, "kind source stems", "It plays {stems} to the file {name!q}.", stems=stems,
+        Topic.MADE, "kind source stems instrument", "It plays {stems} to the file {name!q}.", stems=stems,
         name="/request/input/source/filename",
     )  # fmt: skip
     yield from record.tell(
-        Topic.MADE, "kind chords stems", "It plays {stems} to chords, which begin with {first}.", stems=stems,
-        first="/request/chords/symbols/0",
+        Topic.MADE, "kind chords stems instrument", "It plays {stems} to chords, which begin with {first}.",
+        stems=stems, first="/request/chords/symbols/0",
     )  # fmt: skip
     if record.get("/result/keeps_time") is not None:
         keeps = record.get("/result/keeps_time") is True

@@ -134,14 +134,14 @@ def _advice(record: Record) -> Iterator[Fact]:
     slower, faster = sorted(record.number(tempo) or 0.0 for tempo in tempos)
     if slower and faster / slower - 1 >= FAR_APART:
         yield from record.tell(
-            advice, "tempo beats", "The tempos of {one} and {other} beats a minute differ by {share:share}: two "
-            "tracks, or parts of them, whose tempos are nearer to each other keep one beat.", rule=TEMPOS_APART,
-            one=tempos[0], other=tempos[1], values={"share": faster / slower - 1},
+            (advice, Topic.FOUND), "tempo beats difference", "The tempos of {one} and {other} beats a minute differ by "
+            "{share:share}: two tracks, or parts of them, whose tempos are nearer to each other keep one beat.",
+            rule=TEMPOS_APART, one=tempos[0], other=tempos[1], values={"share": faster / slower - 1},
         )  # fmt: skip
     keys = [f"/result/tracks/{track}/key" for track in TRACKS]
     if record.get(keys[0]) != record.get(keys[1]):
         yield from record.tell(
-            advice, "key",
+            (advice, Topic.FOUND), "key difference",
             "The keys differ: track 1 is in {one}, track 2 in {other}; parts in one key go together better.",
             one=keys[0], other=keys[1],
         )  # fmt: skip

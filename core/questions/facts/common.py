@@ -42,7 +42,8 @@ def _standing(record: Record) -> Iterator[Fact]:
     if status == "processing":
         more = {"progress": "/progress", "stage": "/stage", "message": "/status_message"}
     if status in _STANDS:
-        yield from record.tell(Topic.TIMES, "status cancel", _STANDS[status], also=["/status"], more=more)
+        topics = (Topic.TIMES, Topic.TROUBLE) if more else (Topic.TIMES,)
+        yield from record.tell(topics, "status cancel", _STANDS[status], also=["/status"], more=more)
     yield from record.tell(
         Topic.TIMES, "queue status", "It has place {place} in its queue; 1 is the next.", place="/queue_position"
     )
@@ -117,11 +118,11 @@ def _times(record: Record) -> Iterator[Fact]:
     created, started, finished = moments["created"], moments["started"], moments["finished"]
     if created:
         yield from record.tell(
-            times, "start history", "It was asked for at {created}.", also=["/created_at"], values={"created": created}
+            times, "begun history", "It was asked for at {created}.", also=["/created_at"], values={"created": created}
         )
     if started and created:
         yield from record.tell(
-            times, "start queue history", "It was started at {started}, {wait} s after it was asked for.",
+            times, "begun queue history", "It was started at {started}, {wait} s after it was asked for.",
             also=["/started_at", "/created_at"], rule="started_at less created_at",
             values={"started": started, "wait": (started - created).total_seconds()},
         )  # fmt: skip

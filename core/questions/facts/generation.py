@@ -37,7 +37,9 @@ _DECIDING = frozenset({"target_bpm", "duration_seconds", "style", "chord_progres
 
 def facts(record: Record) -> Iterator[Fact]:
     """All of it."""
-    yield from record.tell(Topic.MADE, "kind stems", "It generates the stems {stems}.", stems="/request/target_stems")
+    yield from record.tell(
+        Topic.MADE, "kind stems instrument", "It generates the stems {stems}.", stems="/request/target_stems"
+    )
     yield from _inputs(record)
     for name, (about, text) in _ASKED.items():
         topics = (Topic.PARAMETERS, Topic.MADE) if name in _DECIDING else (Topic.PARAMETERS,)

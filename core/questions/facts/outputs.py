@@ -26,6 +26,12 @@ TO_CEILING = "the measured true peak less -1 dBTP (EBU R 128)"
 
 def facts(record: Record) -> Iterator[Fact]:
     """All of it, file by file."""
+    names = [f"{output}/name" for output in record.members("/outputs")]
+    if names:
+        yield from record.tell(
+            Topic.FOUND, "files stems instrument", "Its files are {names}.", also=names,
+            values={"names": [record.get(name) for name in names]},
+        )  # fmt: skip
     for output in record.members("/outputs"):
         scope = str(record.get(f"{output}/stem_type"))
         if not str(record.get(f"{output}/name")).endswith(".peaks.json"):  # a waveform for players, not for ears
@@ -46,7 +52,7 @@ def _file(record: Record, output: str, scope: str) -> Iterator[Fact]:
         also.append(f"{output}/channels")
         text += ", at {rate} Hz in {channels}"
     yield from record.tell(
-        Topic.FOUND, "files format duration size sample_rate channels stems", text + ", of {size} bytes.", scope=scope,
+        Topic.FOUND, "files format duration size sample_rate channels", text + ", of {size} bytes.", scope=scope,
         also=also, values={"channels": channels(record.get(f"{output}/channels"))}, more=fields,
     )  # fmt: skip
 
