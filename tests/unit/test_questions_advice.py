@@ -120,6 +120,26 @@ def test_tempos_that_are_far_apart_are_told_and_those_that_are_near_are_not() ->
     assert not any("differ by" in text for text in advice(bridge(tracks=tracks)))
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "shared", "advised"),
+    [
+        ("A minor", "C major", 7, False),
+        ("C major", "G major", 6, False),
+        ("C major", "D major", 5, True),
+        ("C major", "F# major", 2, True),
+        ("C major", "C minor", 4, True),
+    ],
+)
+def test_keys_are_told_by_the_notes_they_share_and_advised_on_where_these_are_few(
+    one: str, other: str, shared: int, advised: bool
+) -> None:
+    tracks = {name: track | {"key": key} for (name, track), key in zip(_tracks().items(), (one, other), strict=True)}
+    job = bridge(tracks=tracks)
+    sentence = f"Track 1 is in {one}, track 2 in {other}: {shared} of 7 notes are the same"
+    [fact] = [fact for fact in facts_of(job.kind, job_view(job)) if fact.text.startswith(sentence)]
+    assert (Topic.ADVICE in fact.topics) is advised
+
+
 def _tracks() -> dict[str, Any]:
     found: dict[str, Any] = (bridge().result or {})["tracks"]
     return found

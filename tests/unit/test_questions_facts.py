@@ -28,6 +28,7 @@ from core.questions.facts import (
 from core.questions.facts.every import facts_of
 from core.questions.wording import Wording
 from core.settings import Settings
+from core.theory.keys import parse_key
 from tests.in_process import call
 from tests.music import band, guitar
 from tests.songs import encoded
@@ -80,6 +81,13 @@ def down(step: float, least: float) -> Callable[[Numbers, Any], list[float]]:
     return lambda inputs, _: [max(value - step, least) for value in inputs]
 
 
+def shared_notes(one: str, other: str) -> int:
+    """By the circle of fifths: keys so many steps apart have so many notes that differ, and at most five."""
+    fifths = [(parse_key(key).pitch_class + (3 if "minor" in key else 0)) * 7 % 12 for key in (one, other)]
+    apart = (fifths[0] - fifths[1]) % 12
+    return 7 - min(apart, 12 - apart, 5)
+
+
 RULES: dict[str, Callable[[Numbers, dict[str, Any]], list[float]]] = {
     outputs.TO_TARGET: lambda inputs, _: [abs(-16 - value) for value in inputs],
     outputs.TO_TARGET_WITH_ROOM: lambda inputs, _: [r for value in inputs for r in (-16 - value, -1 - value)],
@@ -88,6 +96,7 @@ RULES: dict[str, Callable[[Numbers, dict[str, Any]], list[float]]] = {
     heard.BACK_IN_TUNE: lambda inputs, _: [-value for value in inputs],
     bridge.HALFWAY_TO_TRACK1: lambda inputs, _: [min(inputs) / 2],
     bridge.HALFWAY_TO_TRACK2: lambda inputs, _: [(max(inputs) + 1) / 2],
+    bridge.NOTES_SHARED: lambda _, view: [shared_notes(*(track["key"] for track in view["result"]["tracks"].values()))],
     bridge.TEMPOS_APART: lambda inputs, _: [100 * (max(inputs) / min(inputs) - 1)],
     bridge.WITHIN_THE_TRACK: lambda inputs, _: [
         r for end in inputs for start in inputs for r in (end - start, inputs[-1] + end - start)

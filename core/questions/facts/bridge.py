@@ -9,6 +9,7 @@ from core.questions.fact import Fact, Topic
 from core.questions.facts import heard, sources
 from core.questions.record import Record
 from core.questions.wording import channels
+from core.theory.keys import parse_key
 
 TRACKS = {"track1": "Track 1", "track2": "Track 2"}
 
@@ -16,6 +17,9 @@ HALFWAY_TO_TRACK1 = "half of the smallest ratio"
 HALFWAY_TO_TRACK2 = "halfway from the largest ratio to 1"
 TEMPOS_APART = "the faster tempo over the slower, less 1"
 WITHIN_THE_TRACK = "where the track is over less where its part begins; start_seconds plus that"
+NOTES_SHARED = "the notes that the scales of both keys have"
+CLOSE_KEYS_SHARE = 6
+"""Notes of neighbours on the circle of fifths."""
 FAR_APART = 0.05
 """Of two tempos, as a share of the slower one: what lies between them is heard as two beats beside each other."""
 
@@ -138,13 +142,30 @@ def _advice(record: Record) -> Iterator[Fact]:
             "{share:share}: two tracks, or parts of them, whose tempos are nearer to each other keep one beat.",
             rule=TEMPOS_APART, one=tempos[0], other=tempos[1], values={"share": faster / slower - 1},
         )  # fmt: skip
+    yield from _keys(record)
+
+
+def _keys(record: Record) -> Iterator[Fact]:
+    """What both keys have in common, and that more of it is better where it is little."""
     keys = [f"/result/tracks/{track}/key" for track in TRACKS]
-    if record.get(keys[0]) != record.get(keys[1]):
-        yield from record.tell(
-            (advice, Topic.FOUND), "key difference",
-            "The keys differ: track 1 is in {one}, track 2 in {other}; parts in one key go together better.",
-            one=keys[0], other=keys[1],
-        )  # fmt: skip
+    if not all(record.get(key) for key in keys):
+        return
+    one, other = (_pitch_classes(str(record.get(key))) for key in keys)
+    shared = len(one & other)
+    topics: tuple[Topic, ...] = (Topic.FOUND,)
+    text = "Track 1 is in {one}, track 2 in {other}: {shared} of 7 notes are the same"
+    if shared < CLOSE_KEYS_SHARE:
+        text, topics = text + "; parts whose keys have more in common go together better", (Topic.ADVICE, Topic.FOUND)
+    yield from record.tell(
+        topics, "key difference", f"{text}.", rule=NOTES_SHARED, one=keys[0], other=keys[1], values={"shared": shared}
+    )
+
+
+def _pitch_classes(key: str) -> frozenset[int]:
+    """Of the key's scale, in minor the natural one."""
+    steps = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
+    parsed = parse_key(key)
+    return frozenset((parsed.pitch_class + step) % 12 for step in steps[parsed.mode])
 
 
 def _lengths(record: Record) -> Iterator[Fact]:
