@@ -124,7 +124,8 @@ class Settings(BaseModel):
     web_pubsub_audience: str = Field("", description="By identity: the audience that the event handler was given")
     web_pubsub_identity: str = Field("", description="By identity: object id of the service's own managed identity")
     assistant_endpoint: Address = Field(
-        "", description="OpenAI-compatible service that suggestions and songs may ask; empty asks nobody"
+        "",
+        description="OpenAI-compatible service that suggestions, songs and questions may ask; empty asks nobody",
     )
     assistant_key: Annotated[str, AfterValidator(_header_value)] = Field(
         "", description="Its key; without one, Azure OpenAI is reached by identity"
