@@ -165,7 +165,7 @@ def _files(record: Record) -> Iterator[Fact]:
             Topic.FOUND, "files", "All of its files together are at {zip}.", zip="/links/zip", also=["/outputs"]
         )
     expires = record.moment("/expires_at")
-    if record.get("/kind") not in ("sound", "sound_batch") and expires and record.get("/finished_at"):
+    if record.get("/outputs") and expires and record.get("/finished_at"):
         told = "were kept" if status == "expired" else "are kept"
         yield from record.tell(
             Topic.TIMES, "expiry files", f"Its files {told} until {{expires}}.", also=["/expires_at", "/status"],

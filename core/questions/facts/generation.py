@@ -63,8 +63,8 @@ def stem_gains(record: Record) -> Iterator[Fact]:
     for stem in record.members("/result/stems"):
         name = stem.rpartition("/")[2]
         yield from record.tell(
-            Topic.MADE, "loudness gain", f"The stem {name} was brought to its level by {{gain:+.1f}} dB.", scope=name,
-            gain=f"{stem}/gain_db",
+            Topic.MADE, "loudness gain", "The stem {name} was brought to its level by {gain:+.1f} dB.", scope=name,
+            gain=f"{stem}/gain_db", values={"name": name},
         )  # fmt: skip
 
 

@@ -118,6 +118,11 @@ def _advice(record: Record, pointer: str, called: str, scope: str | None) -> Ite
             f"{called}: the tempo is unsure (a confidence of {{sure:share}}); a longer part tells it better.",
             scope=scope, sure=f"{pointer}/tempo_confidence",
         )  # fmt: skip
+    yield from _harmony_advice(record, pointer, called, scope)
+
+
+def _harmony_advice(record: Record, pointer: str, called: str, scope: str | None) -> Iterator[Fact]:
+    advice = Topic.ADVICE
     key_sure = record.number(f"{pointer}/key_confidence")
     if key_sure is not None and key_sure < UNSURE:
         yield from record.tell(
