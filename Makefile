@@ -72,7 +72,7 @@ $(INSTALLED_TRAINING): $(INSTALLED_GPU) requirements-training.txt
 	@$(PIP) -r requirements-training.txt
 	@touch $@
 
-$(INSTALLED): $(INSTALLED_GPU) requirements-dev.txt requirements-training.txt requirements-conformance.txt
+$(INSTALLED): $(INSTALLED_GPU) requirements-dev.txt requirements-training.txt requirements-infra.txt requirements-conformance.txt
 	@echo "installing Python packages into $(VENV) …"
 	@$(PIP) -r requirements-dev.txt
 	@$(PIP) --no-deps --ignore-requires-python -r requirements-conformance.txt
