@@ -160,7 +160,7 @@ class Attempt:
             "duration_seconds": round(seconds, 6),
             "sample_rate": pair.sample_rate,
             "channels": pair.channels,
-            "segments": segments(seconds, bridger.segment_seconds, options.crossfade_seconds),
+            "segments": segments(pair, bridger.segment_seconds),
             "segment_seconds": bridger.segment_seconds,
             "crossfade_seconds": options.crossfade_seconds if bridger.segment_seconds else None,
             "tracks": {name: _found(analysis) for name, analysis in heard.items()},
@@ -179,12 +179,15 @@ class Attempt:
         }
 
 
-def segments(seconds: float, segment_seconds: float | None, crossfade_seconds: float) -> int | None:
-    """How many segments a length takes, each beginning ``crossfade_seconds`` before the end of the one before."""
+def segments(pair: Pair, segment_seconds: float | None) -> int | None:
+    """How many segments ``pair`` takes, each beginning a crossfade before the end of the one before.
+
+    Counted in frames: of seconds, there could be one more for what is lost in their rounding.
+    """
     if segment_seconds is None:
         return None
-    beyond_first = max(seconds - segment_seconds, 0.0)
-    return 1 + -int(-beyond_first // (segment_seconds - crossfade_seconds))
+    length, fade = (round(seconds * pair.sample_rate) for seconds in (segment_seconds, pair.crossfade_seconds))
+    return 1 + -(-max(pair.frames - length, 0) // (length - fade))
 
 
 def _found(analysis: Analysis) -> dict[str, Any]:

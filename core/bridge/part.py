@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from core.analysis.listening import Voice
 from core.audio.conversion import Conversion
-from core.audio.resample import cut
+from core.audio.resample import cut, resampled_frames
 from core.errors import AudioTooShort
 from core.files.decoded import decoded_ahead
 from core.files.inputs import Input
@@ -37,7 +37,8 @@ class TrackPart:
     def voice(self) -> Voice:
         """What analysis hears: as much of it as there is."""
         audio = self.entry.audio
-        return Voice(partial(self._own, self.seconds), audio.sample_rate, audio.channels)
+        frames = None if self.seconds is None else round(self.seconds * audio.sample_rate)
+        return Voice(partial(self._own, frames), audio.sample_rate, audio.channels)
 
     def blocks(self, sample_rate: int, channels: int, frames: int) -> Generator[Block, None, None]:
         """Exactly ``frames`` of it ``[C, T]`` at another rate and number of channels; zeros if there are not enough."""
@@ -45,7 +46,7 @@ class TrackPart:
         conversion = Conversion(audio.sample_rate, audio.channels, sample_rate, channels)
 
         def converted() -> Generator[Block, None, None]:
-            with closing(self._own(frames / sample_rate)) as blocks:
+            with closing(self._own(resampled_frames(frames, sample_rate, audio.sample_rate))) as blocks:
                 for block in blocks:
                     yield conversion.add(block)
             yield conversion.finish()
@@ -53,11 +54,11 @@ class TrackPart:
         with closing(converted()) as blocks:
             yield from cut(blocks, 0, frames)
 
-    def _own(self, seconds: float | None) -> Generator[Block, None, None]:
-        """The first ``seconds`` of it as they are in the file. Raises ``AudioTooShort`` if the file ends before it."""
+    def _own(self, frames: int | None) -> Generator[Block, None, None]:
+        """Its first ``frames`` as they are in the file. Raises ``AudioTooShort`` if the file ends before it."""
         rate = self.entry.audio.sample_rate
         position, start = 0, round(self.start_seconds * rate)
-        stop = None if seconds is None else start + round(seconds * rate)
+        stop = None if frames is None else start + frames
         with closing(decoded_ahead(self.blobs, self.entry.source, self.entry.longest_seconds)) as blocks:
             for block in blocks:
                 kept = block[:, max(start - position, 0) : None if stop is None else max(stop - position, 0)]

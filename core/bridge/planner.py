@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.audio.formats import OUTPUT_FORMATS
-from core.bridge.request import TRACKS, BridgeOptions, length_fault
+from core.bridge.request import SHORTEST_SECONDS, TRACKS, BridgeOptions, length_fault
 from core.errors import FieldError, InvalidRequest
 from core.files.inputs import Input
 from core.files.upload import UploadedAudio
@@ -117,10 +117,13 @@ def _outside(options: BridgeOptions, name: str, length: float | None) -> Iterato
     """What of the part lies past the end of this track."""
     if length is None:
         return
-    start = options.start_of(name)
-    if start >= length:
+    start, seconds = options.start_of(name), options.asked_seconds or SHORTEST_SECONDS
+    if start + seconds <= length + TOLERANCE_SECONDS:
+        return
+    if options.asked_seconds is not None and start < length:
+        pointer, latest = "/end_seconds", options.start_seconds + length - start
+    else:
         own = name == TRACKS[1] and options.track2_start_seconds is not None
-        yield FieldError(f"/{'track2_start_seconds' if own else 'start_seconds'}", f"{name} is over at {length:.2f} s")
-    elif options.asked_seconds is not None and start + options.asked_seconds > length + TOLERANCE_SECONDS:
-        latest = options.start_seconds + length - start
-        yield FieldError("/end_seconds", f"{name} is over at {length:.2f} s; send {latest:.2f} or less")
+        pointer, latest = "/track2_start_seconds" if own else "/start_seconds", length - seconds
+    advice = f"send {latest:.2f} or less" if latest >= 0 else f"{seconds:g} s or more are needed"
+    yield FieldError(pointer, f"{name} is over at {length:.2f} s; {advice}")

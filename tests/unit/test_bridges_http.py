@@ -12,6 +12,7 @@ import pytest
 from core.bootstrap import Services, build, memory_storage
 from core.jobs.messages import CPU_REQUESTS, GENERATION_REQUESTS
 from core.jobs.model import AUDIO_FILES, UPLOADS, Job, JobKind, JobStatus
+from core.jobs.service import JobService
 from core.settings import Settings
 from tests import in_process
 from tests.clock import Clock
@@ -123,6 +124,13 @@ class TestBridging:
         assert job.result is not None
         assert job.result["duration_seconds"] == pytest.approx(2.5)
 
+    def test_the_last_frame_sounds_where_the_tracks_own_frames_end_within_it(self, services: Services) -> None:
+        track = encoded(0.3 + song(2.0, 8000, level=0.1), 8000, subtype="FLOAT")
+        asked = form((track, track), ratios="0", sample_rate=44100, end_seconds=22051 / 44100, format="wav_float")
+        samples, _ = read(services, work(services, call(services, **asked)), "bridge-0.wav")
+        assert samples.shape == (1, 22051)
+        assert abs(samples[0, -1]) > 0.1
+
     def test_tracks_may_lie_in_storage_and_come_from_other_jobs(
         self, services: Services, pieces: tuple[bytes, bytes]
     ) -> None:
@@ -197,6 +205,14 @@ class TestBridging:
         assert job.result is not None
         assert (job.result["segments"], job.result["crossfade_seconds"]) == (4, 0.5)  # from 0, 1, 2 and 2.5 s
 
+    def test_segments_are_counted_in_whole_frames(
+        self, services: Services, pieces: tuple[bytes, bytes], toy: ToyBridge
+    ) -> None:
+        toy.segment_seconds = 1.0  # and on by 0.6 s each time: five times that is a little less than 3 s in binary
+        job = work(services, call(services, **form(pieces, crossfade_seconds=0.4)))
+        assert job.result is not None
+        assert job.result["segments"] == 6
+
     def test_progress_tells_of_every_stage(
         self, services: Services, pieces: tuple[bytes, bytes], toy: ToyBridge
     ) -> None:
@@ -245,6 +261,9 @@ class TestRefusals:
             ({"start_seconds": 3, "end_seconds": 2}, "/end_seconds", "after start_seconds"),
             ({"start_seconds": 2, "end_seconds": 2.1}, "/end_seconds", "0.5 s or longer"),
             ({"start_seconds": 9}, "/start_seconds", "is over at 4.00 s"),
+            ({"start_seconds": 9, "end_seconds": 14}, "/start_seconds", "5 s or more are needed"),
+            ({"start_seconds": 3.7}, "/start_seconds", "is over at 4.00 s; send 3.50 or less"),
+            ({"track2_start_seconds": 3.7}, "/track2_start_seconds", "track2 is over at 4.00 s; send 3.50 or less"),
             ({"track2_start_seconds": 9}, "/track2_start_seconds", "track2 is over at 4.00 s"),
             ({"end_seconds": 16}, "/end_seconds", "send 4.00 or less"),
             ({"end_seconds": 3.5, "track2_start_seconds": 2}, "/end_seconds", "send 2.00 or less"),
@@ -352,6 +371,20 @@ class TestTheOlderServicesRoutes:
         services.runner.run(job_id)  # its message is still on the way
         assert self.get(services, f"/api/status/{job_id}").status_code == 404
 
+    def test_cleanup_of_a_job_that_ends_in_that_moment_removes_it(
+        self, services: Services, pieces: tuple[bytes, bytes], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        job_id = self.generate(services, pieces).json()["job_id"]
+        cancel = JobService.cancel
+
+        def ended_before(jobs: JobService, canceled: str) -> Job:
+            services.runner.run(canceled)
+            return cancel(jobs, canceled)
+
+        monkeypatch.setattr(JobService, "cancel", ended_before)
+        assert in_process.call(services, "DELETE", f"/api/cleanup/{job_id}").status_code == 200
+        assert blobs(services) == []
+
     def test_a_track_that_is_too_short_is_taken_and_its_job_says_so(
         self, services: Services, pieces: tuple[bytes, bytes]
     ) -> None:
@@ -395,7 +428,7 @@ class TestTheOlderServicesRoutes:
     @pytest.mark.parametrize(
         ("fields", "pointer"),
         [({"start_time": 5, "end_time": 3}, "/end_time"), ({"start_time": -1}, "/start_time"),
-         ({"end_time": "soon"}, "/end_time"), ({"end_time": "inf"}, "/end_time")],
+         ({"end_time": "soon"}, "/end_time"), ({"end_time": "inf"}, "/end_time"), ({"end_time": 4000}, "/end_time")],
     )  # fmt: skip
     def test_times_that_do_not_fit_are_named(
         self, services: Services, pieces: tuple[bytes, bytes], fields: dict[str, Any], pointer: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -13,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from core.audio.formats import OUTPUT_FORMATS
 from core.bootstrap import Services
-from core.bridge.request import SHORTEST_SECONDS, TRACKS, BridgeOptions
+from core.bridge.request import SHORTEST_SECONDS, TRACKS, BridgeOptions, length_fault
 from core.errors import AudioError, FieldError, InvalidRequest, JobNotFound, JobStateConflict, StemworksError
 from core.jobs.model import Job, JobKind, JobStatus
 from core.jobs.view import whole_seconds
@@ -116,7 +117,8 @@ async def cleanup(job_id: str, services: ServicesDep) -> dict[str, str]:
     """Remove the job and all its files; one that runs is stopped first."""
     job = await run_in_threadpool(_job, job_id, services)
     if not job.status.ended:
-        job = await run_in_threadpool(services.jobs.cancel, job_id)
+        with suppress(JobStateConflict):  # it has ended in this moment
+            job = await run_in_threadpool(services.jobs.cancel, job_id)
         await ended_within(_STOPPING_SECONDS, job, lambda: services.jobs.get(job_id))
     await run_in_threadpool(services.jobs.delete, job_id)
     await run_in_threadpool(services.deliveries.forget, job_id)
@@ -124,9 +126,12 @@ async def cleanup(job_id: str, services: ServicesDep) -> dict[str, str]:
 
 
 def _options(times: _Times, services: Services) -> BridgeOptions:
-    if times.end_time - times.start_time < SHORTEST_SECONDS:
-        detail = f"must be {SHORTEST_SECONDS:g} s or more after start_time, which is {times.start_time:g}"
-        raise InvalidRequest([FieldError("/end_time", detail)])
+    seconds = times.end_time - times.start_time
+    fault = length_fault(seconds, ratios=1, channels=1)
+    if seconds < SHORTEST_SECONDS:
+        fault = f"must be {SHORTEST_SECONDS:g} s or more after start_time, which is {times.start_time:g}"
+    if fault:
+        raise InvalidRequest([FieldError("/end_time", fault)])
     return BridgeOptions(
         start_seconds=times.start_time,
         end_seconds=times.end_time,
