@@ -26,8 +26,8 @@ AUDIO_FILES = "audio-files"
 UPLOADS = "uploads"
 """The container of the files that come in through the API."""
 
-_STEPS_KEPT = 32  # of a job's history: a row has room for much else
-_LONGEST_STEP_MESSAGE = 300
+_STEPS_KEPT = 16  # of a job's history, which must leave most of its row to the rest
+_LONGEST_STEP_MESSAGE = 200  # characters
 
 
 class JobKind(StrEnum):

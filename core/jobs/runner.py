@@ -129,6 +129,8 @@ class JobRunner:
         now = self.clock()
         if job.status.ended:
             self.announcer.announce(job, replay=True)  # the attempt that ended it may have died before it could
+            if job.status is JobStatus.COMPLETED:
+                self._discard_inputs(job)
             return None
         if job.leased(now):
             self._come_back_later(job)

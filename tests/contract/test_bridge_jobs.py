@@ -12,6 +12,7 @@ from core.bootstrap import Services, Storage, build
 from core.bridge.request import TRACKS, BridgeOptions, BridgeRequest
 from core.files.inputs import SentFile, StoredFile
 from core.jobs.model import AUDIO_FILES, UPLOADS, Job, JobStatus
+from core.jobs.runner import JobRunner
 from core.settings import Settings
 from tests.clock import Clock
 from tests.songs import decoded, encoded, song
@@ -52,7 +53,7 @@ def left(services: Services, job: Job) -> list[str]:
     """What there is of the job in storage."""
     blobs = services.storage.blobs
     found = [*blobs.list_all(UPLOADS, f"{job.job_id}/"), *blobs.list_all(AUDIO_FILES, job.folder)]
-    return [blob.name.rpartition("/")[2] for blob in found]
+    return sorted(blob.name.rpartition("/")[2] for blob in found)
 
 
 def test_the_tracks_are_there_until_they_are_used_and_the_files_until_they_expire(
@@ -72,6 +73,21 @@ def test_a_job_that_cannot_come_to_anything_keeps_nothing(services: Services) ->
     ended = run(services, job)
     assert (ended.status, ended.error and ended.error.type) == (JobStatus.FAILED, "silent-audio")
     assert left(services, job) == []
+
+
+def test_tracks_that_a_worker_left_when_it_died_go_with_the_message_that_comes_again(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(runner: JobRunner, job: Job | None) -> None:
+        raise SystemExit
+
+    job = submit(services, sent(0.2, 0.1))
+    with monkeypatch.context() as patched, pytest.raises(SystemExit):
+        patched.setattr(JobRunner, "_discard_inputs", die)
+        services.runner.run(job.job_id)
+    assert left(services, job) == ["bridge-0.5.wav", "track1", "track2"]
+    assert run(services, job).status is JobStatus.COMPLETED
+    assert left(services, job) == ["bridge-0.5.wav"]
 
 
 def test_a_job_that_may_be_tried_again_keeps_its_tracks(services: Services, toy: ToyBridge) -> None:

@@ -19,6 +19,7 @@ from core.jobs.model import Job, JobError, JobStatus
 from core.settings import Settings
 from tests.clock import Clock
 
+ROW_CHARACTERS = 32_000  # of one document, as the tables take it
 ERROR = JobError(type="x", title="x", detail="x", next_step="x")
 
 
@@ -76,9 +77,34 @@ def test_an_end_keeps_the_files_for_the_jobs_own_time(job: Job, clock: Clock) ->
     assert (done.expires_at - clock()).total_seconds() == job.retention_seconds
 
 
+def test_the_history_tells_of_every_change_of_status_or_attempt(job: Job, clock: Clock) -> None:
+    held = job.claimed(clock(), 60)
+    clock.advance(1)
+    advanced = held.advanced(0.5, "generating", "half of it", clock(), 60)
+    failed = advanced.failed(ERROR, clock())
+    retried = failed.retried(clock(), 2)
+    ended = retried.canceled(clock()).expiring(clock()).expired(clock())
+    assert [(step.status.value, step.attempt) for step in ended.history] == [
+        ("processing", 1), ("failed", 1), ("queued", 1), ("canceled", 1), ("expired", 1),
+    ]  # fmt: skip
+    assert (ended.history[1].at, ended.history[1].message) == (clock(), ERROR.title)
+    assert held.resent(clock()).history == held.history
+
+
+def test_a_history_leaves_most_of_a_row_to_the_rest(job: Job, clock: Clock) -> None:
+    error = JobError(type="x", title="x", detail="a long story " * 100, next_step="x")
+    for _ in range(100):
+        clock.advance(1)
+        job = job.claimed(clock(), 60).released(error, clock())
+    assert (job.history[-1].at, job.history[-1].attempt) == (clock(), 100)
+    assert len(job.model_dump_json(include={"history"})) < ROW_CHARACTERS / 6
+
+
 def test_old_and_newer_documents_decode(job: Job) -> None:
     document = job.model_dump(mode="json") | {"a_field_of_a_later_version": 1}
     assert Job.model_validate(document) == job
+    del document["history"]
+    assert Job.model_validate(document).history == ()
     assert JobMessage.model_validate_json('{"job_id": "a", "v": 2}').job_id == "a"
     old = CallbackMessage.model_validate_json('{"job_id": "a", "event": "job.completed", "sequence": 1}')
     assert (old.try_number, old.replay) == (1, False)
