@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class StoredFile(BaseModel):
     """A file in storage: an upload, a blob, or what another job made."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     upload_id: Identifier | None = Field(None, description="A completed upload (POST /v1/uploads)")
     blob: Annotated[str, Field(max_length=1100)] | None = Field(None, description="A blob, as container/name")

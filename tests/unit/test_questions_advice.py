@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from core.audio.levels import CEILING_DBTP
+from core.engines.catalogue import CATALOGUE
 from core.errors import AudioTooShort, DeadlineExceeded
 from core.generation.planner import LOUDNESS_LUFS
 from core.jobs.model import Job, JobError, JobKind
@@ -14,6 +15,7 @@ from core.jobs.view import job_view
 from core.questions.fact import Topic
 from core.questions.facts import outputs
 from core.questions.facts.every import facts_of
+from core.questions.facts.generation import WITHOUT_TEMPERATURE
 from tests.in_process import call
 from tests.songs import encoded, song
 from tests.unit.question_examples import bridge, example, services
@@ -205,3 +207,9 @@ def test_the_temperature_is_advised_on_where_it_changes_anything(engine: str, to
     job = example(JobKind.GENERATION)
     texts = advice(job.evolve(engine=job.engine.evolve(name=engine)))
     assert any("temperature" in text for text in texts) is told
+
+
+def test_the_engines_without_a_temperature_are_those_of_which_no_model_takes_one() -> None:
+    generating = [info for info in CATALOGUE if "generation" in info.tasks and info.takes_own_weights]
+    unmoved = {info.name for info in generating if not any("temperature" in model.options for model in info.models)}
+    assert unmoved == WITHOUT_TEMPERATURE

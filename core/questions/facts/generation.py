@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core.engines.catalogue import CATALOGUE
 from core.questions.fact import Fact, Topic
 from core.questions.facts import sources
 from core.questions.record import Record
@@ -14,6 +13,8 @@ FASTER_AND_SLOWER = "a tenth more; a tenth less"
 MORE_FREE, LESS_FREE = "0.3 more, at most 2", "0.3 less, at least 0"
 CLOSER_TO_PROMPT = "1 more, at most 20"
 _STEP = 0.3
+WITHOUT_TEMPERATURE = frozenset({"stable_audio"})
+"""Engines that any temperature may be sent to, and that it changes nothing of: a diffusion draws no tokens."""
 
 _ASKED = {
     "target_bpm": ("tempo", "The tempo asked for is {value} beats a minute."),
@@ -111,7 +112,7 @@ def another_take(record: Record, seed: str, temperature: str) -> Iterator[Fact]:
         Topic.ADVICE, "seed", "For another take of the same, ask with another random_seed than {seed}.", seed=seed
     )
     value = record.number(temperature)
-    if value is None or not _knows_temperature(str(record.get("/engine/name"))):
+    if value is None or record.get("/engine/name") in WITHOUT_TEMPERATURE:
         return
     values = {"more": min(value + _STEP, 2), "less": max(value - _STEP, 0)}
     if value < 2:
@@ -124,11 +125,3 @@ def another_take(record: Record, seed: str, temperature: str) -> Iterator[Fact]:
             Topic.ADVICE, "temperature", "For something plainer, lower the temperature from {value} to {less}.",
             rule=LESS_FREE, value=temperature, values=values,
         )  # fmt: skip
-
-
-def _knows_temperature(engine: str) -> bool:
-    """Whether it changes anything: of engines with weights only where a model lists it. Any may be sent it."""
-    info = next((each for each in CATALOGUE if each.name == engine), None)
-    return info is not None and (
-        not info.takes_own_weights or any("temperature" in model.options for model in info.models)
-    )
