@@ -51,7 +51,7 @@ bench: setup $(VENV)/.bench ## Measure, and write bench.md
 	@$(BIN)/python -m bench
 
 train-bridge: $(INSTALLED_TRAINING) ## Train a bridge model on the music in DATA into CHECKPOINTS, and upload it as UPLOAD; options in ARGS
-	@test "$(origin DATA)" != file || { echo "name a folder of music: make train-bridge DATA=FOLDER"; exit 2; }
+	@test "$(origin DATA)" != file -a -n "$(DATA)" || { echo "name a folder of music: make train-bridge DATA=FOLDER"; exit 2; }
 	@exec $(BIN)/python -m training "$(DATA)" --out "$(CHECKPOINTS)" $(if $(UPLOAD),--upload "$(UPLOAD)") $(ARGS)
 
 clean: ## Remove what setup, run and serve made

@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
         description="Train a bridge model for the engine encodec on a folder of music. The same command goes on with a "
         "training that was stopped or killed, to the same bits.",
     )
-    top.add_argument("data", type=Path, metavar="FOLDER", help="the music: wav, flac, mp3, m4a, aac, ogg, opus")
+    top.add_argument("data", type=_folder, metavar="FOLDER", help="the music: wav, flac, mp3, m4a, aac, ogg, opus")
     top.add_argument("--out", type=Path, default=_OUT, help="where the checkpoint goes (default %(default)s)")
     top.add_argument("--cache", type=Path, default=_CACHE, help="where latents are kept (default %(default)s)")
     top.add_argument("--codec", type=Path, help="folder of EnCodec's weights (default: where the engine looks)")
@@ -52,6 +52,12 @@ def parser() -> argparse.ArgumentParser:
     )
     add_options(top.add_argument_group("what decides how the model comes out"))
     return top
+
+
+def _folder(text: str) -> Path:
+    if not text:  # which Path would take for the folder that one stands in
+        raise argparse.ArgumentTypeError("no folder is named")
+    return Path(text)
 
 
 def _train(chosen: argparse.Namespace, stopping: Stopping) -> None:

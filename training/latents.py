@@ -74,11 +74,13 @@ class LatentCache:
         """
         digest = self._digests.of(path)
         stored = self._folder / f"{digest}.npy"
-        if not stored.exists():
-            self._store(stored, encoded(mono(path, self._codec.sample_rate), self._codec, self._device))
-        return Track(digest, stored, int(np.load(stored, mmap_mode="r").shape[0]))
+        frames = _length(stored)
+        if frames is None:
+            frames = self._store(stored, encoded(mono(path, self._codec.sample_rate), self._codec, self._device))
+        return Track(digest, stored, frames)
 
-    def _store(self, target: Path, pieces: Iterator[Latents]) -> None:
+    def _store(self, target: Path, pieces: Iterator[Latents]) -> int:
+        """How many frames were written."""
         whole = np.concatenate(list(pieces))
         if not np.isfinite(whole).all():
             raise NotFinite("the codec makes latents of it that are no finite numbers in float16")
@@ -87,6 +89,7 @@ class LatentCache:
                 np.save(file, whole)
         except OSError as error:
             raise TrainingError(f"{target} cannot be written ({error.strerror or error})") from error
+        return len(whole)
 
 
 def encoded(blocks: Iterable[Block], codec: Codec, device: str) -> Iterator[Latents]:
@@ -128,6 +131,14 @@ def read_music(
                 skipped(path, "the same file is there under another name")
         encoded_one()
     return list(tracks.values())
+
+
+def _length(stored: Path) -> int | None:
+    """The frames of stored latents; ``None`` if they are not there, or not whole: a power cut leaves such files."""
+    try:
+        return int(np.load(stored, mmap_mode="r").shape[0])
+    except (OSError, ValueError, EOFError):
+        return None
 
 
 def _frames(samples: Block, codec: Codec, device: str) -> Latents:

@@ -21,6 +21,8 @@ _LONGEST_SECONDS = 4 * 3600.0  # of a file; its latents are held in memory until
 def find_music(folder: Path) -> list[Path]:
     """Every audio file below ``folder``, by its extension, in one order; what is hidden is passed over.
 
+    Links to folders are followed, each folder once.
+
     Raises ``TrainingError`` if the folder is not there or holds none.
     """
     if not folder.is_dir():
@@ -45,8 +47,13 @@ def mono(path: Path, sample_rate: int) -> Iterator[Block]:
 
 
 def _audio_below(folder: Path) -> Iterator[Path]:
+    seen = set()
     for top, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        if (real := os.path.realpath(top)) in seen:  # two links that lead back make more ways than can be gone
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (
             Path(top) / name for name in files if not name.startswith(".") and container_of_name(name) is not None
         )

@@ -136,12 +136,15 @@ class Trainer:
             made = self.cascade(track1, track2)
         return self._loss(made, target)
 
-    def _count(self, loss: float, examples: int) -> None:
+    def _check(self, loss: float) -> None:
         if not math.isfinite(loss):
             raise TrainingError(
                 f"the loss is no number any more in epoch {self.standing.epoch + 1}: "
                 f"lower --learning-rate, or take --precision float32, and remove {self._out / state.FILE}"
             )
+
+    def _count(self, loss: float, examples: int) -> None:
+        self._check(loss)
         self.standing.loss_sum += loss * examples
         self.standing.examples += examples
 
@@ -152,8 +155,9 @@ class Trainer:
         """
         standing = self.standing
         step = (standing.epoch + 1) * self.steps_an_epoch
-        train_loss = standing.loss_sum / standing.examples
-        epoch = Epoch(standing.epoch + 1, step, self._rate(-1), train_loss, self.validate())
+        train_loss, validation_loss = standing.loss_sum / standing.examples, self.validate()
+        self._check(validation_loss)  # the last step may have broken the weights
+        epoch = Epoch(standing.epoch + 1, step, self._rate(-1), train_loss, validation_loss)
         standing.close(epoch)
         if standing.best is epoch:
             save_cascade(

@@ -254,6 +254,24 @@ def test_values_out_of_range_are_refused_before_anything_is_loaded(
     assert f"argument {more[0]}" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("data", [["DATA="], []])
+def test_make_asks_for_the_folder_and_takes_no_other_for_it(data: list[str]) -> None:
+    """Of an empty name the folder would be the one that one stands in."""
+    environment = {name: value for name, value in os.environ.items() if name != "DATA"}
+    made = subprocess.run(
+        ["make", "--assume-old=.venv/.installed-training", "train-bridge", *data, "ARGS=--help"],
+        capture_output=True, text=True, check=False, env=environment,
+    )  # fmt: skip
+    assert made.returncode == 2
+    assert "name a folder of music: make train-bridge DATA=FOLDER" in made.stdout
+
+
+def test_a_folder_without_a_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([""])
+    assert "argument FOLDER: no folder is named" in capsys.readouterr().err
+
+
 def test_an_upload_makes_bridges_in_the_engine_under_the_pin_that_is_told(
     here: Path, finished: tuple[Path, Shown], tmp_path: Path
 ) -> None:

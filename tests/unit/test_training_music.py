@@ -61,6 +61,16 @@ def test_music_is_found_in_all_folders_and_in_one_order(tmp_path: Path) -> None:
     assert found == ["a/deep/1.MP3", "b/2.wav", "c.opus"]
 
 
+def test_a_link_is_followed_once_and_not_in_a_circle(tmp_path: Path) -> None:
+    for name in ("music/a/1.wav", "elsewhere/2.wav"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(b"-")
+    (tmp_path / "music/a/back").symlink_to(tmp_path / "music")
+    (tmp_path / "music/linked").symlink_to(tmp_path / "elsewhere")
+    found = [path.relative_to(tmp_path).as_posix() for path in find_music(tmp_path / "music")]
+    assert found == ["music/a/1.wav", "music/linked/2.wav"]
+
+
 @pytest.mark.parametrize("make", [lambda folder: folder / "not there", lambda folder: folder])
 def test_a_folder_without_music_is_refused(tmp_path: Path, make: Callable[[Path], Path]) -> None:
     (tmp_path / "notes.txt").write_text("-")
@@ -145,6 +155,26 @@ def test_a_file_that_broke_off_while_it_was_encoded_leaves_nothing(tmp_path: Pat
     assert not kept
     assert set(left_out) == {"a.flac"}
     assert not list((tmp_path / "cache").rglob("*.npy"))
+
+
+@pytest.mark.parametrize("left", [b"", b"\0" * 1000, "half"])
+def test_latents_that_a_power_cut_left_in_parts_are_made_again(
+    tmp_path: Path, codec: Codec, decoded: list[str], left: bytes | str
+) -> None:
+    path, cache = song(tmp_path / "a.flac"), LatentCache(tmp_path / "cache", codec, "codec", "cpu")
+    stored = cache.track(path).latents
+    whole = stored.read_bytes()
+    stored.write_bytes(left if isinstance(left, bytes) else whole[: len(whole) // 2])
+    assert cache.track(path).frames == 300
+    assert stored.read_bytes() == whole
+    assert len(decoded) == 2
+
+
+def test_a_file_without_a_sample_is_left_out(tmp_path: Path, codec: Codec) -> None:
+    path = song(tmp_path / "a.wav", seconds=0, kind="wav16")
+    kept, left_out = read([path], LatentCache(tmp_path / "cache", codec, "codec", "cpu"))
+    assert not kept
+    assert set(left_out) == {"a.wav"}
 
 
 def test_what_cannot_be_used_is_named_with_its_reason_and_left_out(tmp_path: Path, codec: Codec) -> None:

@@ -220,6 +220,14 @@ def test_a_loss_that_is_no_number_ends_the_training(tmp_path: Path) -> None:
         run(trainer(tmp_path, replace(RECIPE, epochs=30, learning_rate=1e30, gradient_norm=1e30)))
 
 
+def test_a_validation_loss_that_is_no_number_ends_the_training_and_keeps_no_model(tmp_path: Path) -> None:
+    small = trainer(tmp_path)
+    small.validate = lambda: float("nan")  # type: ignore[method-assign] # weights that broke in the last step
+    with pytest.raises(TrainingError, match="lower --learning-rate"):
+        run(small)
+    assert not list((tmp_path / "out").glob("*.pt"))
+
+
 def test_biases_and_norms_do_not_decay(tmp_path: Path) -> None:
     idle = trainer(tmp_path, replace(RECIPE, epochs=1, weight_decay=0.5))
     first = {name: values.detach().clone() for name, values in idle.cascade.named_parameters()}
