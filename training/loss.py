@@ -26,6 +26,10 @@ from training.latents import Track
 
 FORMULA = "(mean((made - target)²) + mean((s(made) - s(target))²)) / σ²"
 
+COPY = "a copy of track 1"
+"""The baseline that the model has to fall below to be of any use."""
+
+_LEAST_VARIANCE = 1e-12  # of music that is all silence, which the loss must not be divided by
 _LEAST_MOVEMENT = 1e-6  # times σ², added to the variance of a channel: where nothing moves, a root has no slope
 
 
@@ -52,7 +56,7 @@ class LatentLoss:
         """The loss of guesses that need no model, each over all of these examples."""
         mean = torch.from_numpy(self.mean)[None, :, None]
         guesses: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-            "a copy of track 1": lambda track1, _: track1,
+            COPY: lambda track1, _: track1,
             "the mean of both tracks": lambda track1, track2: (track1 + track2) / 2,
             "the mean of all music": lambda track1, _: mean.expand_as(track1),
         }
@@ -66,13 +70,6 @@ class LatentLoss:
     def _movement(self, latents: Tensor) -> Tensor:
         """The standard deviation of each channel over time, ``[B, D]``."""
         return (latents.var(dim=-1, correction=0) + _LEAST_MOVEMENT * self.variance).sqrt()
-
-
-COPY = "a copy of track 1"
-"""The baseline that the model has to fall below to be of any use."""
-
-
-_LEAST_VARIANCE = 1e-12  # of music that is all silence, which the loss must not be divided by
 
 
 def _moments(tracks: Sequence[Track]) -> tuple[NDArray[np.float32], float]:

@@ -12,8 +12,7 @@ from typing import Any
 
 import torch
 
-from core.engines.digests import replacing
-from core.engines.encodec.checkpoint import read_checkpoint
+from core.engines.encodec.checkpoint import read_checkpoint, write_checkpoint
 from core.errors import EngineUnavailable, WeightsMismatch
 from training.errors import TrainingError
 
@@ -83,8 +82,7 @@ class Snapshot:
             "generator": torch.get_rng_state(),
             "cuda_generators": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         }
-        with replacing(self._path) as file:
-            torch.save(content, file)
+        write_checkpoint(self._path, content)
 
     def restore(self, content: dict[str, Any]) -> Standing:
         """Put everything back as ``read`` found it."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from core.engines.compute import Compute
+from core.engines.digests import PARTIAL
 from core.engines.encodec.cascade import Cascade
 from core.engines.encodec.checkpoint import FILE as BEST_FILE
 from core.engines.encodec.checkpoint import save_cascade
@@ -80,6 +81,8 @@ class Trainer:
             report(self.standing)
 
     def _restore(self, display: Display) -> None:
+        for partial in self._out.glob(f"{PARTIAL}*"):  # a kill leaves what was being written
+            partial.unlink()
         content = state.read(self._out / state.FILE)
         if content is None:
             return

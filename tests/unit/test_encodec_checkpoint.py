@@ -248,3 +248,17 @@ def test_loading_draws_no_random_numbers(path: Path) -> None:
     drawn = torch.rand(1)
     torch.manual_seed(5)
     assert torch.equal(drawn, torch.rand(1))
+
+
+def test_what_takes_the_place_of_a_checkpoint_is_on_the_disk_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = checkpoint(tmp_path / "best_model.pt")
+    first = path.read_bytes()
+    synced: list[tuple[int, bool]] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda number: synced.append((os.fstat(number).st_size, path.read_bytes() == first))
+    )
+    checkpoint(path, seed=1)
+    assert path.read_bytes() != first
+    assert synced == [(path.stat().st_size, True)]

@@ -84,6 +84,13 @@ def test_bits_do_change_with_what_a_snapshot_holds(tmp_path: Path, uninterrupted
     assert not same(contents(tmp_path / "out"), contents(uninterrupted))
 
 
+def test_what_a_kill_left_half_written_is_removed_by_the_next_run(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".partial-last").write_bytes(b"half a snapshot")
+    run(trainer(tmp_path))
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(FILES)
+
+
 def test_a_signal_lets_the_step_end_and_keeps_it(tmp_path: Path, uninterrupted: Path) -> None:
     class Signalled(Shown):
         def advance(self, note: str = "") -> None:

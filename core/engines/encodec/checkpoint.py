@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import re
 from collections.abc import Iterable, Mapping
@@ -75,8 +76,15 @@ def save_cascade(path: Path, cascade: Cascade, **more: Any) -> None:
         "num_transformer_layers": shape.stages,
         "dropout": shape.dropout,
     }
+    write_checkpoint(path, {**more, "model_state_dict": state, "args": args})
+
+
+def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
+    """Write what ``read_checkpoint`` reads: whole or not at all, also where the power is cut."""
     with replacing(path) as file:
-        torch.save({**more, "model_state_dict": state, "args": args}, file)
+        torch.save(content, file)
+        file.flush()
+        os.fsync(file.fileno())  # or the name could change hands before the bytes are there
 
 
 def read_checkpoint(source: Path | bytes) -> dict[str, Any]:
