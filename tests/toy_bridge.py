@@ -43,6 +43,7 @@ class ToyBridge:
 
     Attributes:
         pairs: what was bridged.
+        before_load: called when it is loaded.
         after_block: called with the number of blocks of this run.
         spoil: changes each block.
     """
@@ -55,11 +56,13 @@ class ToyBridge:
     def __init__(self, segment_seconds: float | None = None) -> None:
         self.segment_seconds = segment_seconds
         self.pairs: list[Pair] = []
+        self.before_load: Callable[[], None] = lambda: None
         self.after_block: Callable[[int], None] = lambda blocks: None
         self.spoil: Callable[[StemBlock], StemBlock] = lambda block: block
 
     @contextmanager
     def load(self, model: str | None, wait: Callable[[], None]) -> Iterator[ToyBridge]:
+        self.before_load()
         yield self
 
     def loaded(self) -> dict[str, str | None]:

@@ -60,6 +60,8 @@ class JobService:
             if existing.created_at != job.created_at:
                 if existing.status.ended:  # whoever stored it may have died before it could say so
                     self.announcer.announce(existing, replay=True)
+                if existing.status is JobStatus.COMPLETED:
+                    self.remove_inputs(existing)  # they came once more, with this request
                 return existing
             stored = existing  # our own insert, repeated by the SDK after an answer that got lost
         if stored.status.ended:

@@ -10,6 +10,7 @@ import pytest
 
 from core.bootstrap import Services, Storage, build
 from core.bridge.request import TRACKS, BridgeOptions, BridgeRequest
+from core.errors import StorageUnavailable
 from core.files.inputs import SentFile, StoredFile
 from core.jobs.model import AUDIO_FILES, UPLOADS, Job, JobStatus
 from core.jobs.runner import JobRunner
@@ -88,6 +89,64 @@ def test_tracks_that_a_worker_left_when_it_died_go_with_the_message_that_comes_a
     assert left(services, job) == ["bridge-0.5.wav", "track1", "track2"]
     assert run(services, job).status is JobStatus.COMPLETED
     assert left(services, job) == ["bridge-0.5.wav"]
+
+
+@pytest.mark.parametrize("overtaken", ["before it reads the tracks again", "before it stores its files"])
+def test_a_worker_that_was_overtaken_neither_fails_the_job_nor_leaves_anything(
+    services: Services, clock: Clock, toy: ToyBridge, overtaken: str
+) -> None:
+    def overtake(*unused: object) -> None:
+        toy.before_load = lambda: None
+        toy.after_block = lambda blocks: None
+        clock.advance(services.settings.job_lease_seconds + 1)
+        services.runner.run(job.job_id)  # completes it, and removes the tracks
+
+    if overtaken == "before it reads the tracks again":
+        toy.before_load = overtake
+    else:
+        toy.after_block = overtake
+    job = submit(services, sent(0.2, 0.1))
+    services.runner.run(job.job_id)
+    ended = services.jobs.get(job.job_id)
+    assert (ended.status, ended.attempt) == (JobStatus.COMPLETED, 2)
+    assert left(services, job) == ["bridge-0.5.wav"]
+
+
+def test_a_worker_whose_job_is_deleted_meanwhile_leaves_nothing(services: Services, toy: ToyBridge) -> None:
+    def delete(blocks: int) -> None:
+        services.jobs.jobs.remove(services.jobs.get(job.job_id))
+        services.jobs.remove_files(job)
+
+    toy.after_block = delete
+    job = submit(services, sent(0.2, 0.1))
+    services.runner.run(job.job_id)
+    assert left(services, job) == []
+
+
+def test_a_request_that_comes_again_after_its_job_is_completed_leaves_no_tracks(
+    services: Services, clock: Clock
+) -> None:
+    job = submit(services, sent(0.2, 0.1))
+    run(services, job)
+    clock.advance(1)
+    again = services.jobs.submit(services.bridges.of_files(BridgeOptions(), sent(0.2, 0.1), job_id=job.job_id))
+    assert (again.status, again.created_at) == (JobStatus.COMPLETED, job.created_at)
+    assert left(services, job) == ["bridge-0.5.wav"]
+
+
+def test_tracks_that_cannot_be_removed_do_not_undo_the_job(
+    services: Services, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*unused: object) -> int:
+        raise StorageUnavailable("no answer")
+
+    job = submit(services, sent(0.2, 0.1))
+    with monkeypatch.context() as patched:
+        patched.setattr(services.storage.blobs.__class__, "remove_all", refuse)
+        assert run(services, job).status is JobStatus.COMPLETED
+    clock.advance(services.settings.retention_seconds + 1)
+    services.housekeeping.expire()
+    assert left(services, job) == []
 
 
 def test_a_job_that_may_be_tried_again_keeps_its_tracks(services: Services, toy: ToyBridge) -> None:
