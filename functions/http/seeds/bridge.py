@@ -77,8 +77,10 @@ async def generate(request: Request, services: ServicesDep) -> Any:
                     options, sent, job_id=services.new_id(), judge_length=False, kept_seconds=_RETENTION_SECONDS
                 )
             )
+        except _NotTaken as error:
+            return _refused(error.detail, error)
         except AudioError as error:
-            return _refused("Invalid file format", error)
+            return _refused(f"Invalid file format: {error.detail}", error)
         stored = await run_in_threadpool(services.jobs.submit, job)
     return {"job_id": stored.job_id, "status": _STATUS[stored.status], "message": "The tracks are waiting for a worker"}
 
@@ -101,7 +103,8 @@ def download(job_id: str, services: ServicesDep) -> Response:
     """The new track: `generated_music.wav`."""
     job = _job(job_id, services)
     if job.status is not JobStatus.COMPLETED:
-        return _refused("Not ready", JobStateConflict(f"the job is {_STATUS[job.status]}: {job.status_message}"))
+        conflict = JobStateConflict(f"Not ready: the job is {_STATUS[job.status]}: {job.status_message}")
+        return _refused(conflict.detail, conflict)
     output = job.outputs[0]
     extension = f".{output.format}"
     media_type = next(each.content_type for each in OUTPUT_FORMATS.values() if each.extension == extension)
@@ -145,7 +148,8 @@ def _check_files(files: Mapping[str, ReceivedFile]) -> None:
     for name, file in files.items():
         extension = PurePosixPath(file.filename).suffix.lower()
         if extension not in _EXTENSIONS:
-            raise _NotTaken(f"{name} ends in {extension or 'nothing'}; it must be one of {', '.join(_EXTENSIONS)}")
+            known = ", ".join(_EXTENSIONS)
+            raise _NotTaken(f"Invalid file format: {name} ends in {extension or 'nothing'}; it must be one of {known}")
         if file.size_bytes > _MOST_BYTES:
             raise _NotTaken(f"File too large: {name} has {file.size_bytes} bytes, of {_MOST_BYTES} that are allowed")
 
@@ -168,7 +172,6 @@ def _job(job_id: str, services: Services) -> Job:
     return job
 
 
-def _refused(words: str, error: StemworksError) -> Response:
-    """The older service's status and words, and what they mean."""
-    detail = error.detail if error.detail.startswith("File too large") else f"{words}: {error.detail}"
+def _refused(detail: str, error: StemworksError) -> Response:
+    """The older service's status; its words come first in ``detail``."""
     return problem(400, error.type, error.title, detail, error.next_step)
