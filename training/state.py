@@ -102,7 +102,7 @@ def read(path: Path) -> dict[str, Any] | None:
     try:
         content = read_checkpoint(path)
     except (EngineUnavailable, WeightsMismatch) as error:
-        raise TrainingError(f"{error.detail}: remove it to begin anew") from error
+        raise TrainingError(f"{error.detail}, or remove it to begin anew") from error
     if not {"model", "optimiser", "scaler", "standing", "made_by", "generator", "cuda_generators"} <= set(content):
         raise TrainingError(f"{path} is not where a training stood: remove it to begin anew")
     return content

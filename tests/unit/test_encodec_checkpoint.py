@@ -187,7 +187,9 @@ def test_whole_numbers_are_no_weights(path: Path) -> None:
 def test_weights_that_are_no_numbers_are_named(path: Path, number: float) -> None:
     values = state()
     values["cascade_stages.0.output_proj.bias"][3] = number
-    assert "cascade_stages.0.output_proj.bias" in refusal(save(path, values), EngineUnavailable)
+    told = refusal(save(path, values), EngineUnavailable)
+    assert "cascade_stages.0.output_proj.bias" in told
+    assert "put a whole copy in its place" in told
 
 
 # What a file may hold otherwise
@@ -210,7 +212,7 @@ def test_code_in_a_checkpoint_is_refused_and_not_run(path: Path, tmp_path: Path,
     for source in (path, path.read_bytes()):
         told = refusal(source, EngineUnavailable)
         assert "mkdir" in told
-        assert "might run code" in told
+        assert "might run code: put one in its place" in told
     assert not sprung.exists()
     with path.open("rb") as file:
         torch.load(file, weights_only=False)
@@ -227,7 +229,9 @@ def test_a_plain_pickle_is_refused_and_not_run(path: Path, tmp_path: Path) -> No
 def test_what_is_no_file_of_torchs_is_told_as_such(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     assert str(path) in refusal(path, EngineUnavailable)
-    assert "the checkpoint" in refusal(content, EngineUnavailable)
+    told = refusal(content, EngineUnavailable)
+    assert "the checkpoint" in told
+    assert "in its place" in told
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])

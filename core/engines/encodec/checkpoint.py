@@ -101,11 +101,13 @@ def read_checkpoint(source: Path | bytes) -> dict[str, Any]:
     except pickle.UnpicklingError as error:
         raise EngineUnavailable(
             f"{label} is no file of torch's, or holds more than tensors, numbers and text{_refused(error)}; it is not "
-            "loaded, for that might run code"
+            "loaded, for that might run code: put one in its place that holds these alone"
         ) from error
     except _SIGNS_OF_DAMAGE as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        raise EngineUnavailable(f"{label} cannot be read as a file of torch's ({reason})") from error
+        reason = " ".join(f"{type(error).__name__} {error}".split())[:300]
+        raise EngineUnavailable(
+            f"{label} cannot be read as a file of torch's ({reason}): put a whole copy in its place"
+        ) from error
     if not isinstance(checkpoint, dict):
         raise WeightsMismatch(f"{label} is no checkpoint: it holds a {type(checkpoint).__name__}, no dictionary")
     return checkpoint
@@ -131,7 +133,9 @@ def _state(checkpoint: Mapping[str, Any], label: str) -> dict[str, Tensor]:
         if not values.is_floating_point():
             raise WeightsMismatch(f"{label}: {name} holds {values.dtype}, numbers with a point are needed")
         if not values.isfinite().all():
-            raise EngineUnavailable(f"{label} is damaged: {name} holds values that are no numbers")
+            raise EngineUnavailable(
+                f"{label} is damaged: {name} holds values that are no numbers; put a whole copy in its place"
+            )
     return state
 
 
