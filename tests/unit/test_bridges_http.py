@@ -12,6 +12,7 @@ import pytest
 from core.bootstrap import Services, build, memory_storage
 from core.jobs.messages import CPU_REQUESTS, GENERATION_REQUESTS
 from core.jobs.model import AUDIO_FILES, UPLOADS, Job, JobKind, JobStatus
+from core.jobs.progress import Progress
 from core.jobs.service import JobService
 from core.settings import Settings
 from tests import in_process
@@ -214,9 +215,21 @@ class TestBridging:
         assert job.result["segments"] == 6
 
     def test_progress_tells_of_every_stage(
-        self, services: Services, pieces: tuple[bytes, bytes], toy: ToyBridge
+        self, services: Services, pieces: tuple[bytes, bytes], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        job = work(services, call(services, **form(pieces)))
+        told: list[tuple[float, str]] = []
+        report = Progress.report
+
+        def listen(progress: Progress, share: float, stage: str, message: str) -> None:
+            told.append((share, stage))
+            report(progress, share, stage, message)
+
+        monkeypatch.setattr(Progress, "report", listen)
+        job = work(services, call(services, **form(pieces, ratios="0,1")))
+        assert list(dict.fromkeys(stage for _, stage in told)) == ["analysing", "loading", "bridging", "storing"]
+        shares = [round(share, 6) for share, _ in told]
+        assert shares == sorted(shares)
+        assert 0 < shares[0] < shares[-1] < 1
         assert [step.status for step in job.history] == [JobStatus.PROCESSING, JobStatus.COMPLETED]
 
     def test_an_engine_with_weights_takes_the_gpu_queue(self, services: Services, pieces: tuple[bytes, bytes]) -> None:
