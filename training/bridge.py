@@ -14,17 +14,17 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import torch
 
-from core.bootstrap import azure_storage
 from core.engines.compute import Compute
 from core.engines.devices import choose_device
 from core.engines.digests import digest_of_digests
 from core.engines.encodec.cascade import Cascade, CascadeShape
 from core.ports import Blobs
 from core.settings import Settings
-from training.codec import FrozenCodec, has_storage, open_codec
+from training.codec import FrozenCodec, open_codec, stored
 from training.display import Display
 from training.errors import TrainingError
 from training.examples import SEGMENTS, Examples, split
@@ -69,6 +69,7 @@ def train(recipe: Recipe, places: Places, settings: Settings, display: Display, 
         StemworksError: the codec cannot be loaded, or storage not be reached.
     """
     blobs = _storage(settings, places.upload)
+    _check_writable(places.out)
     recipe = settled(recipe)
     make_repeatable(recipe.seed)
     codec = open_codec(places.codec, settings, recipe.device)
@@ -86,15 +87,26 @@ def train(recipe: Recipe, places: Places, settings: Settings, display: Display, 
 
 
 def settled(recipe: Recipe) -> Recipe:
-    """The recipe with its device and precision chosen. Raises ``EngineUnavailable`` for a GPU that is not there."""
-    try:
-        device = choose_device(str(torch.device(recipe.device)) if recipe.device != "auto" else "auto")
-    except RuntimeError as error:
-        raise TrainingError(f"--device {recipe.device} is no device: take auto, cpu, cuda or cuda:1") from error
+    """The recipe with its device and precision chosen. Raises ``TrainingError`` for a device that is not there."""
+    device = _device(recipe.device)
     precision = recipe.precision
     if precision == "auto":
         precision = "bfloat16" if device.startswith("cuda") and torch.cuda.is_bf16_supported() else "float32"
     return replace(recipe, device=device, precision=precision)
+
+
+def _device(asked: str) -> str:
+    if asked == "auto":
+        return choose_device(asked)
+    try:
+        device = torch.device(asked)
+    except RuntimeError as error:
+        raise TrainingError(f"--device {asked} is no device: take auto, cpu, cuda or cuda:1") from error
+    if device.type not in ("cpu", "cuda"):
+        raise TrainingError(f"--device {asked} is none to train on: take auto, cpu, cuda or cuda:1")
+    if device.type == "cuda" and (device.index or 0) >= (found := torch.cuda.device_count()):
+        raise TrainingError(f"--device {asked} is not there, torch finds {found} GPUs: take auto or cpu")
+    return str(device)
 
 
 def make_repeatable(seed: int) -> None:
@@ -160,13 +172,23 @@ def _storage(settings: Settings, name: str | None) -> Blobs | None:
     """Where the model is to be uploaded; it is asked for now, not when a day of training is over."""
     if name is None:
         return None
-    if not has_storage(settings):
+    blobs = stored(settings)
+    if blobs is None:
         raise TrainingError(
             "--upload needs a storage account: set AzureWebJobsStorage, or AzureWebJobsStorage__accountName"
         )
-    blobs = azure_storage(settings).blobs
     check_upload(blobs, name)
     return blobs
+
+
+def _check_writable(folder: Path) -> None:
+    """See now whether anything can be kept, not when the music is encoded and the first steps are taken."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise TrainingError(f"{folder} cannot be written ({error.strerror})") from error
 
 
 def _segment_frames(recipe: Recipe, codec: FrozenCodec) -> int:

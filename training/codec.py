@@ -13,7 +13,9 @@ from core.engines.digests import FileDigests
 from core.engines.encodec.codec import PATTERNS, Codec, load_codec, weight_file
 from core.engines.encodec.engine import CODEC, PUBLISHED_CODEC
 from core.engines.weights import ModelFolders
+from core.ports import Blobs
 from core.settings import Settings
+from training.errors import TrainingError
 
 _CACHE = Path(tempfile.gettempdir()) / "stemworks-models"  # which the engines share
 
@@ -33,7 +35,7 @@ class FrozenCodec:
 def open_codec(folder: Path | None, settings: Settings, device: str) -> FrozenCodec:
     """The codec of ``folder``, or else of ``MODEL_DIR``, of storage if the settings name an account, or of the hub.
 
-    Raises ``EngineUnavailable``.
+    Raises ``EngineUnavailable`` or ``TrainingError``.
     """
     found = folder or _folders(settings).find(ENCODEC.name, CODEC, PUBLISHED_CODEC, PATTERNS)
     codec = load_codec(found, device)
@@ -41,11 +43,19 @@ def open_codec(folder: Path | None, settings: Settings, device: str) -> FrozenCo
 
 
 def _folders(settings: Settings) -> ModelFolders:
-    storage = azure_storage(settings) if has_storage(settings) else memory_storage()
+    blobs = stored(settings) or memory_storage().blobs
     model_dir = Path(settings.model_dir) if settings.model_dir else None
-    return ModelFolders(CheckpointStore(model_dir, storage.blobs, parse_checksums(settings.model_checksums), _CACHE))
+    return ModelFolders(CheckpointStore(model_dir, blobs, parse_checksums(settings.model_checksums), _CACHE))
 
 
-def has_storage(settings: Settings) -> bool:
-    """Whether the settings name a storage account."""
-    return bool(settings.storage_connection or settings.storage_account)
+def stored(settings: Settings) -> Blobs | None:
+    """What the storage account of the settings holds; ``None`` if they name none.
+
+    Raises ``TrainingError`` if what they name cannot be one.
+    """
+    if not (settings.storage_connection or settings.storage_account):
+        return None
+    try:
+        return azure_storage(settings).blobs
+    except ValueError as error:
+        raise TrainingError(f"AzureWebJobsStorage names no storage account: {error}") from error

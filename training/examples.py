@@ -28,7 +28,8 @@ def split(tracks: Sequence[Track], validation_share: float, seed: int) -> tuple[
     Raises ``TrainingError`` for fewer than two tracks.
     """
     if len(tracks) < 2:
-        raise TrainingError("one track is left of the music, and two are needed: one to train, one to validate with")
+        left = "one track is" if tracks else "nothing is"
+        raise TrainingError(f"{left} left of the music, and two tracks are needed: to train and to validate with")
     ordered = sorted(tracks, key=lambda track: _draw(track, seed))
     count = sum(_draw(track, seed) < validation_share for track in ordered)
     count = min(max(count, 1), len(ordered) - 1)

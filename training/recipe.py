@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -37,7 +38,9 @@ class Recipe:
     dropout: float = _setting(0.1, "share of activations left out in training", least=0, below=1)
     precision: str = _setting("auto", "of products; auto is bfloat16 on a GPU that has it, else float32", of=PRECISIONS)
     device: str = _setting("auto", "auto, cpu, cuda or cuda:1; auto takes a GPU where there is one")
-    seed: int = _setting(0, "draws the first weights, the split, the order of the examples and the dropout", least=0)
+    seed: int = _setting(
+        0, "draws the first weights, the split, the order of the examples and the dropout", least=0, below=2**63
+    )
 
     def differences(self, other: dict[str, Any]) -> list[str]:
         """What is not as it is in ``other``, each as the option that would make it so."""
@@ -85,6 +88,8 @@ def within(kind: type, limits: Mapping[str, Any]) -> Callable[[str], Any]:
             value = kind(text)
         except ValueError:
             raise argparse.ArgumentTypeError(f"{text!r} is no {'whole number' if kind is int else 'number'}") from None
+        if kind is float and not math.isfinite(value):
+            raise argparse.ArgumentTypeError(f"{text} is not finite")
         for key, words, holds in checks:
             if key in limits and not holds(value, limits[key]):
                 raise argparse.ArgumentTypeError(f"{text} is not {words} {limits[key]}")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 import torch
 
+from core.engines.digests import replacing
 from core.engines.encodec.cascade import CascadeShape
 from core.engines.encodec.checkpoint import load_cascade, read_checkpoint, save_cascade
 from core.errors import EngineUnavailable, WeightsMismatch
@@ -266,3 +271,34 @@ def test_what_takes_the_place_of_a_checkpoint_is_on_the_disk_before(
     checkpoint(path, seed=1)
     assert path.read_bytes() != first
     assert synced == [(path.stat().st_size, True)]
+
+
+class FullDisk(io.BytesIO):
+    def __init__(self, capacity_bytes: int) -> None:
+        super().__init__()
+        self._left = capacity_bytes
+
+    def write(self, content: Any) -> int:
+        self._left -= len(content)
+        if self._left < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().write(content)
+
+
+@pytest.mark.parametrize("capacity_bytes", [0, 2_000, 20_000])
+def test_a_full_disk_is_told_as_one_and_what_was_there_stays(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capacity_bytes: int
+) -> None:
+    first = checkpoint(path).read_bytes()
+
+    @contextmanager
+    def full(target: Path) -> Iterator[IO[bytes]]:
+        with replacing(target):
+            yield FullDisk(capacity_bytes)
+
+    monkeypatch.setattr("core.engines.encodec.checkpoint.replacing", full)
+    with pytest.raises(OSError, match="No space left on device") as told:
+        checkpoint(path, seed=1)
+    assert told.value.filename == str(path)
+    assert path.read_bytes() == first
+    assert list(path.parent.iterdir()) == [path]

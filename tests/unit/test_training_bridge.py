@@ -222,8 +222,10 @@ def test_the_help_explains_every_option_and_loads_no_torch(here: Path) -> None:
     [
         (["--seed", "7"], "--seed 0 (now 7)"),
         (["--heads", "3"], "--heads 3 does not divide the 16 channels"),
-        (["--segment-seconds", "8.1"], "too short for three segments"),
+        (["--segment-seconds", "8.1"], "nothing is left of the music"),
         (["--device", "toaster"], "--device toaster is no device"),
+        (["--device", "meta"], "--device meta is none to train on"),
+        (["--device", "cuda:99"], "--device cuda:99 is not there, torch finds"),
         (["--upload", "mine"], "--upload needs a storage account"),
         (["--codec", "/nowhere"], "holds no EnCodec"),
     ],
@@ -244,7 +246,18 @@ def test_what_has_to_be_mended_is_said_in_one_line(
 
 
 @pytest.mark.parametrize(
-    "more", [["--epochs", "0"], ["--dropout", "1"], ["--batch", "many"], ["--stages", "1"], ["--save-steps", "0"]]
+    "more",
+    [
+        ["--epochs", "0"],
+        ["--dropout", "1"],
+        ["--batch", "many"],
+        ["--stages", "1"],
+        ["--save-steps", "0"],
+        ["--learning-rate", "inf"],
+        ["--learning-rate", "nan"],
+        ["--segment-seconds", "1e999"],
+        ["--seed", str(2**63)],
+    ],
 )
 def test_values_out_of_range_are_refused_before_anything_is_loaded(
     here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str]
@@ -270,6 +283,17 @@ def test_a_folder_without_a_name_is_refused(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit, match="2"):
         main([""])
     assert "argument FOLDER: no folder is named" in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_encoded(
+    here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in the way").write_text("-")
+    for out in (tmp_path / "in the way", tmp_path / "in the way" / "out"):
+        assert main(command(here, out)) == 2
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert f"train-bridge: {out} cannot be written" in printed.err
 
 
 def test_an_upload_makes_bridges_in_the_engine_under_the_pin_that_is_told(
@@ -319,10 +343,17 @@ NAMED_ACCOUNT = Settings(AzureWebJobsStorage="UseDevelopmentStorage=true")
 @pytest.fixture
 def stored(monkeypatch: pytest.MonkeyPatch) -> MemoryBlobs:
     """Takes the place of the storage account."""
-    storage = bridge.azure_storage(NAMED_ACCOUNT)
+    storage = codec.azure_storage(NAMED_ACCOUNT)
     blobs = MemoryBlobs()
-    monkeypatch.setattr(bridge, "azure_storage", lambda _: replace(storage, blobs=blobs))
+    monkeypatch.setattr(codec, "azure_storage", lambda _: replace(storage, blobs=blobs))
     return blobs
+
+
+@pytest.mark.parametrize("upload", ["mine", None])
+def test_a_storage_account_that_is_none_is_told(here: Path, tmp_path: Path, upload: str | None) -> None:
+    nowhere = Places(here / "music", tmp_path / "out", tmp_path / "cache", upload=upload)
+    with pytest.raises(bridge.TrainingError, match="AzureWebJobsStorage names no storage account: Connection string"):
+        train(RECIPE, nowhere, Settings(AzureWebJobsStorage="garbage"), Shown(), Stopping())
 
 
 def test_without_a_folder_the_codec_is_the_one_that_the_engine_would_take(here: Path) -> None:

@@ -80,11 +80,17 @@ def save_cascade(path: Path, cascade: Cascade, **more: Any) -> None:
 
 
 def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Write what ``read_checkpoint`` reads: whole or not at all, also where the power is cut."""
-    with replacing(path) as file:
-        torch.save(content, file)
-        file.flush()
-        os.fsync(file.fileno())  # or the name could change hands before the bytes are there
+    """Write what ``read_checkpoint`` reads: whole or not at all, also where the power is cut. Raises ``OSError``."""
+    try:
+        with replacing(path) as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())  # or the name could change hands before the bytes are there
+    except (OSError, RuntimeError) as error:
+        failed = error if isinstance(error, OSError) else error.__context__  # torch tells of its archive instead
+        if isinstance(failed, OSError):
+            raise OSError(failed.errno, failed.strerror, str(path)) from error
+        raise
 
 
 def read_checkpoint(source: Path | bytes) -> dict[str, Any]:
