@@ -90,8 +90,11 @@ class JobService:
         return canceled
 
     def retry(self, job_id: str) -> Job:
-        """Queue a failed or canceled job again; stems that are finished are not made again."""
-        job = self._change(job_id, lambda job: job.retried(self.clock(), self.settings.job_attempts))
+        """Queue a failed or canceled job again; stems that are finished are not made again.
+
+        Raises ``JobStateConflict`` for any other job, and once the files are gone that came with its request.
+        """
+        job = self._change(job_id, self._retried)
         self._send(job)
         return job
 
@@ -172,6 +175,12 @@ class JobService:
                 return self.jobs.replace(job, step(job))
             except (RowChanged, RowNotFound):
                 continue  # look again: it changed, or it is gone and the next read says so
+
+    def _retried(self, job: Job) -> Job:
+        retried = job.retried(self.clock(), self.settings.job_attempts)
+        if job.input_folder and not self.blobs.list_all(UPLOADS, job.input_folder):
+            raise JobStateConflict(f"what came with the request of job {job.job_id} is gone; send the request again")
+        return retried
 
     def _send(self, job: Job) -> None:
         try:

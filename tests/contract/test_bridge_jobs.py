@@ -10,7 +10,7 @@ import pytest
 
 from core.bootstrap import Services, Storage, build
 from core.bridge.request import TRACKS, BridgeOptions, BridgeRequest
-from core.errors import StorageUnavailable
+from core.errors import JobStateConflict, StorageUnavailable
 from core.files.inputs import SentFile, StoredFile
 from core.jobs.model import AUDIO_FILES, UPLOADS, Job, JobStatus
 from core.jobs.runner import JobRunner
@@ -110,6 +110,17 @@ def test_a_worker_that_was_overtaken_neither_fails_the_job_nor_leaves_anything(
     ended = services.jobs.get(job.job_id)
     assert (ended.status, ended.attempt) == (JobStatus.COMPLETED, 2)
     assert left(services, job) == ["bridge-0.5.wav"]
+
+
+def test_a_job_whose_tracks_are_gone_is_not_tried_again(services: Services) -> None:
+    silent = run(services, submit(services, sent(0.2, 0.0)))
+    expired = submit(services, sent(0.2, 0.1))
+    services.jobs.cancel(expired.job_id)
+    services.storage.blobs.remove_all(UPLOADS, f"{expired.job_id}/")
+    for job in (silent, expired):
+        with pytest.raises(JobStateConflict, match="send the request again"):
+            services.jobs.retry(job.job_id)
+        assert services.jobs.get(job.job_id).status.ended
 
 
 def test_a_worker_whose_job_is_deleted_meanwhile_leaves_nothing(services: Services, toy: ToyBridge) -> None:
