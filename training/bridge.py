@@ -73,8 +73,9 @@ def train(recipe: Recipe, places: Places, settings: Settings, display: Display, 
     recipe = settled(recipe)
     make_repeatable(recipe.seed)
     codec = open_codec(places.codec, settings, recipe.device)
+    shape = _shape(recipe, codec)
     training, validation = _music(recipe, places, codec, display, stopping)
-    trainer, facts = prepare(recipe, places, codec, training, validation)
+    trainer, facts = prepare(recipe, places, codec, shape, training, validation)
     display.line(_told(facts))
     trainer.run(display, stopping, lambda standing: write_report(places.out, facts, standing))
     write_report(places.out, facts, trainer.standing)
@@ -117,14 +118,12 @@ def make_repeatable(seed: int) -> None:
 
 
 def prepare(
-    recipe: Recipe, places: Places, codec: FrozenCodec, training: list[Track], validation: list[Track]
-) -> tuple[Trainer, Facts]:
+    recipe: Recipe, places: Places, codec: FrozenCodec, shape: CascadeShape, training: list[Track],
+    validation: list[Track],
+) -> tuple[Trainer, Facts]:  # fmt: skip
     """The trainer of these tracks, and what can be said before its first step."""
     segment = _segment_frames(recipe, codec)
     sets = (Examples(training, segment, max(segment // 2, 1)), Examples(validation, segment, segment))
-    shape = CascadeShape(codec.codec.dimension, recipe.heads, recipe.layers, recipe.stages, recipe.dropout)
-    if shape.encoding_dim % shape.heads:
-        raise TrainingError(f"--heads {shape.heads} does not divide the {shape.encoding_dim} channels of the latents")
     loss = LatentLoss(training)
     compute = Compute(recipe.device, recipe.precision, batch_seconds=0)
     cascade = Cascade(shape)
@@ -189,6 +188,13 @@ def _check_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise TrainingError(f"{folder} cannot be written ({error.strerror})") from error
+
+
+def _shape(recipe: Recipe, codec: FrozenCodec) -> CascadeShape:
+    shape = CascadeShape(codec.codec.dimension, recipe.heads, recipe.layers, recipe.stages, recipe.dropout)
+    if shape.encoding_dim % shape.heads:
+        raise TrainingError(f"--heads {shape.heads} does not divide the {shape.encoding_dim} channels of the latents")
+    return shape
 
 
 def _segment_frames(recipe: Recipe, codec: FrozenCodec) -> int:

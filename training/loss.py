@@ -30,6 +30,7 @@ COPY = "a copy of track 1"
 """The baseline that the model has to fall below to be of any use."""
 
 _LEAST_VARIANCE = 1e-12  # of music that is all silence, which the loss must not be divided by
+_PIECE_FRAMES = 4096  # of latents are looked at in one go: a track's length costs no memory
 _LEAST_MOVEMENT = 1e-6  # times σ², added to the variance of a channel: where nothing moves, a root has no slope
 
 
@@ -73,10 +74,13 @@ class LatentLoss:
 
 
 def _moments(tracks: Sequence[Track]) -> tuple[NDArray[np.float32], float]:
-    """The mean of each channel, and the mean of the channels' variances, summed in float64 track by track."""
-    frames = sum(track.frames for track in tracks)
-    total = np.sum([track.open().sum(axis=0, dtype=np.float64) for track in tracks], axis=0)
-    squares = np.sum([np.square(track.open(), dtype=np.float64).sum(axis=0) for track in tracks], axis=0)
+    """The mean of each channel, and the mean of the channels' variances, summed in float64 piece by piece."""
+    frames, total, squares = 0, np.float64(0), np.float64(0)
+    for track in tracks:
+        latents = track.open()
+        for start in range(0, len(latents), _PIECE_FRAMES):
+            piece = latents[start : start + _PIECE_FRAMES].astype(np.float64)
+            frames, total, squares = frames + len(piece), total + piece.sum(axis=0), squares + (piece**2).sum(axis=0)
     mean = total / frames
     variance = float(np.mean(squares / frames - mean**2))
     return mean.astype(np.float32), max(variance, _LEAST_VARIANCE)

@@ -241,6 +241,7 @@ def test_what_has_to_be_mended_is_said_in_one_line(
     assert main(command(here, out, *more)) == 2
     printed = capsys.readouterr()
     assert said in printed.out + printed.err
+    assert ("encoding" in printed.out) == (more[0] in ("--seed", "--segment-seconds"))  # or said before that
     assert printed.err.startswith("train-bridge: ")
     assert printed.err.count("\n") == 1
 

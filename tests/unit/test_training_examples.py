@@ -1,3 +1,4 @@
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -44,9 +45,9 @@ def test_a_track_that_is_added_moves_no_other() -> None:
     assert all(set(old) < set(new) for old, new in zip(before, after, strict=True))
 
 
-@pytest.mark.parametrize("count", [0, 1])
-def test_one_track_cannot_be_split(count: int) -> None:
-    with pytest.raises(TrainingError, match="two are needed"):
+@pytest.mark.parametrize(("count", "left"), [(0, "nothing is"), (1, "one track is")])
+def test_one_track_cannot_be_split(count: int, left: str) -> None:
+    with pytest.raises(TrainingError, match=f"{left} left of the music, and two tracks are needed"):
         split(some_tracks(count), 0.1, seed=0)
 
 
@@ -97,6 +98,20 @@ def test_the_loss_is_the_distance_and_the_difference_in_movement(tmp_path: Path)
     expected = (distance + movement) / loss.variance
     assert float(loss(torch.from_numpy(made), torch.from_numpy(target))) == pytest.approx(expected, rel=1e-4)
     assert float(loss(torch.from_numpy(target), torch.from_numpy(target))) == 0
+
+
+def test_the_length_of_a_track_costs_the_loss_no_memory(tmp_path: Path) -> None:
+    (long,) = tracks(tmp_path, ["long"], frames=200_000)
+    tracemalloc.start()
+    try:
+        loss = LatentLoss([long])
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    latents = long.open().astype(np.float64)
+    assert loss.mean == pytest.approx(latents.mean(axis=0), rel=1e-6)
+    assert loss.variance == pytest.approx(latents.var(axis=0).mean(), rel=1e-9)
+    assert peak_bytes < latents.nbytes / 10
 
 
 def test_what_does_not_move_has_a_finite_gradient(tmp_path: Path) -> None:
