@@ -75,7 +75,8 @@ class LatentLoss:
 
 def _moments(tracks: Sequence[Track]) -> tuple[NDArray[np.float32], float]:
     """The mean of each channel, and the mean of the channels' variances, summed in float64 piece by piece."""
-    frames, total, squares = 0, np.float64(0), np.float64(0)
+    frames = 0
+    total, squares = np.zeros((2, 1))  # of each channel, as many as there are
     for track in tracks:
         latents = track.open()
         for start in range(0, len(latents), _PIECE_FRAMES):
