@@ -1,0 +1,226 @@
+metadata description = 'The GPU app with its image. azd deploys it with every image it has built; main.bicep has made all else.'
+
+@description('The image, as azd pushed it.')
+@minLength(1)
+param image string
+
+param name string
+param location string
+param environmentName string
+param containerEnvironmentName string
+param registryServer string
+
+@description('The user-assigned identity that pulls the image and reads secrets before there is an app.')
+param starterName string
+
+param storageName string
+param insightsName string
+param publicUrl string
+
+@allowed(['Consumption-GPU-NC8as-T4', 'Consumption-GPU-NC24-A100'])
+param gpuProfile string
+
+@description('Where the vault keeps the token of the model hub; empty if there is none.')
+param hubTokenUri string
+
+@description('Web PubSub, which hears of the progress of jobs; empty if there is none.')
+param webPubSubName string
+param webPubSubEndpoint string
+
+@description('Replicas that stay up. 0 costs nothing while there is no work; each above it costs a GPU all day.')
+param leastReplicas string
+
+@description('The most replicas, and so the most GPUs that are paid for at a time. It must fit the quota.')
+param mostReplicas string
+
+@description('Seconds without work until the last replica goes.')
+param cooldownSeconds string
+
+@description('Messages of one queue that a replica works on at a time, and for each so many of them a replica is started.')
+param batchSize string
+
+@description('A replica takes new messages when only so many of the batch are left; batchSize + this run at a time.')
+param newBatchThreshold string
+
+@description('Port of the Functions host in the image.')
+param port string
+
+@description('false leaves the scale rules to the platform, which makes them from the triggers.')
+@allowed(['true', 'false'])
+param ownScaleRules string
+
+@description('Further settings: see docs/configuration.md. MODEL_CHECKSUMS pins weights in the container models.')
+param ownSettings object
+
+var names = loadJsonContent('names.json')
+var health = '/healthz'
+
+// All of a profile's node: a GPU is not shared.
+var sizes = {
+  'Consumption-GPU-NC8as-T4': {
+    cpu: '8.0'
+    memory: '56Gi'
+  }
+  'Consumption-GPU-NC24-A100': {
+    cpu: '24.0'
+    memory: '220Gi'
+  }
+}
+
+var settings = union({
+  APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD'
+  APPLICATIONINSIGHTS_CONNECTION_STRING: insights.properties.ConnectionString
+  AzureWebJobsStorage__accountName: storageName
+  AzureWebJobsStorage__credential: 'managedidentity'
+  AzureFunctionsJobHost__extensions__queues__batchSize: batchSize
+  AzureFunctionsJobHost__extensions__queues__newBatchThreshold: newBatchThreshold
+  FUNCTIONS_ENABLE_DRAIN_ON_APP_STOPPING: '1'
+  FUNCTIONS_WORKER_PROCESS_COUNT: '1'
+  FUNCTIONS_WORKER_RUNTIME: 'python'
+  PYTHON_ENABLE_INIT_INDEXING: '1'
+  STEMWORKS_ROLE: 'gpu'
+  PUBLIC_URL: publicUrl
+}, empty(webPubSubName) ? {} : {
+  WEB_PUBSUB_ENDPOINT: webPubSubEndpoint
+}, ownSettings)
+
+var plainSettings = map(items(settings), setting => { name: setting.key, value: setting.value })
+var secretSettings = empty(hubTokenUri) ? [] : [
+  {
+    name: 'HF_TOKEN'
+    secretRef: 'hub-token'
+  }
+]
+
+// By identity, unlike the generated ones, which come and go with user-assigned identities (ADR 34).
+var queueRules = [for queue in names.roles.gpu.queues: {
+  name: queue
+  custom: {
+    type: 'azure-queue'
+    identity: 'system'
+    metadata: {
+      accountName: storageName
+      queueName: queue
+      queueLength: batchSize
+    }
+  }
+}]
+
+resource home 'Microsoft.App/managedEnvironments@2026-07-01' existing = {
+  name: containerEnvironmentName
+}
+
+resource starter 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
+  name: starterName
+}
+
+resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
+  name: insightsName
+}
+
+resource app 'Microsoft.App/containerApps@2026-07-01' = {
+  name: name
+  location: location
+  tags: {
+    'azd-env-name': environmentName
+    'azd-service-name': 'gpu'
+  }
+  kind: 'functionapp'
+  identity: {
+    type: 'SystemAssigned,UserAssigned'
+    userAssignedIdentities: {
+      '${starter.id}': {}
+    }
+  }
+  properties: {
+    environmentId: home.id
+    workloadProfileName: 'gpu'
+    configuration: {
+      activeRevisionsMode: 'Single'
+      ingress: {
+        external: false
+        targetPort: int(port)
+        transport: 'auto'
+        allowInsecure: false
+      }
+      registries: [
+        {
+          server: registryServer
+          identity: starter.id
+        }
+      ]
+      secrets: empty(hubTokenUri) ? [] : [
+        {
+          name: 'hub-token'
+          keyVaultUrl: hubTokenUri
+          identity: starter.id
+        }
+      ]
+    }
+    template: {
+      terminationGracePeriodSeconds: 600
+      containers: [
+        {
+          name: 'gpu'
+          image: image
+          resources: {
+            cpu: json(sizes[gpuProfile].cpu)
+            memory: sizes[gpuProfile].memory
+          }
+          env: concat(plainSettings, secretSettings)
+          probes: [
+            {
+              type: 'Startup'
+              httpGet: {
+                path: health
+                port: int(port)
+              }
+              periodSeconds: 5
+              failureThreshold: 60
+            }
+            {
+              type: 'Readiness'
+              httpGet: {
+                path: health
+                port: int(port)
+              }
+              periodSeconds: 10
+              timeoutSeconds: 5
+            }
+            // patient: a model that loads can hold the process up, and a restart would throw its work away
+            {
+              type: 'Liveness'
+              httpGet: {
+                path: health
+                port: int(port)
+              }
+              periodSeconds: 30
+              timeoutSeconds: 10
+              failureThreshold: 10
+            }
+          ]
+        }
+      ]
+      scale: {
+        minReplicas: int(leastReplicas)
+        maxReplicas: int(mostReplicas)
+        cooldownPeriod: int(cooldownSeconds)
+        pollingInterval: 30
+        allowScalingRuleOverride: ownScaleRules == 'true'
+        rules: ownScaleRules == 'true' ? queueRules : []
+      }
+    }
+  }
+}
+
+module roles 'modules/roles.bicep' = {
+  name: 'roles-of-the-gpu-app'
+  params: {
+    principalId: app.identity.principalId
+    storageName: storageName
+    insightsName: insightsName
+    webPubSubName: webPubSubName
+  }
+}
+
+output SERVICE_GPU_NAME string = app.name
