@@ -1,0 +1,1 @@
+"""What an installation costs, and where it meets its first limit: ``python -m infra.costs``."""
