@@ -44,7 +44,7 @@ class Accompaniments:
         return self.planner.of_audio(options, found, job_id=job_id, fingerprint=stamp)
 
     def of_file(self, options: AccompanimentOptions, file: BinaryIO, filename: str, sha256: str, *, job_id: str) -> Job:
-        """The job for audio that came with the request; it is kept in storage as long as the job's files.
+        """The job for audio that came with the request; it is kept in storage until it was used.
 
         Raises ``InvalidRequest``, ``LicenceRefused`` or ``AudioError``.
         """

@@ -37,7 +37,7 @@ class Analyses:
         return self.planner.plan(options, self._find(request), job_id=job_id, fingerprint=fingerprint(request))
 
     def of_file(self, options: AnalysisOptions, file: BinaryIO, filename: str, sha256: str, *, job_id: str) -> Job:
-        """The job for a file that came with the request; it is kept in storage as long as the job's files.
+        """The job for a file that came with the request; it is kept in storage until it was used.
 
         Raises ``InvalidRequest``, ``LicenceRefused`` or ``AudioError``.
         """

@@ -43,7 +43,7 @@ class EffectsService:
         return self.planner.plan(options, source, audio, job_id=job_id, fingerprint=fingerprint(request))
 
     def of_file(self, options: EffectsOptions, file: BinaryIO, filename: str, sha256: str, *, job_id: str) -> Job:
-        """The job for a source that came with the request; it is kept in storage as long as the job's file.
+        """The job for a source that came with the request; it is kept in storage until it was used.
 
         Raises ``InvalidRequest``, ``LicenceRefused`` or ``AudioError``.
         """

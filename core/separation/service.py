@@ -36,7 +36,7 @@ class Separations:
         return self.planner.plan(options, source, audio, job_id=job_id, fingerprint=fingerprint(request))
 
     def of_file(self, options: SeparationOptions, file: BinaryIO, filename: str, sha256: str, *, job_id: str) -> Job:
-        """The job for a song that came with the request; it is kept in storage as long as the job's files.
+        """The job for a song that came with the request; it is kept in storage until it was used.
 
         Raises ``InvalidRequest``, ``LicenceRefused`` or ``AudioError``.
         """

@@ -117,6 +117,8 @@ def plain_bridge(first: Audio, second: Audio, ratio: float) -> Plain:
     voice2 = plain_voice(second, time2, alignment.repeats2)
     beat_hops = round(alignment.beat_seconds * SAMPLE_RATE / HOP)
     gains_db = plain_gains(plain_envelope(voice1, beat_hops), plain_envelope(voice2, beat_hops))
+    cut = (HOPS < 2) | (HOPS > SECONDS * SAMPLE_RATE // HOP - 2)
+    gains_db[cut] = np.minimum(gains_db[cut], 0)
     gains = 10 ** (min(2 * ratio, 1) * (gains_db @ plain_bands()) / 20)
     spectra1 = math.cos(math.pi / 2 * crossover) * voice1 * gains[:, np.newaxis]
     spectra2 = math.sin(math.pi / 2 * crossover) * voice2

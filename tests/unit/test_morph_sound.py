@@ -227,3 +227,15 @@ def test_both_channels_are_stretched_alike() -> None:
         beats_at(120, 6), beats_at(100, 6),
     )[0]  # fmt: skip
     np.testing.assert_allclose(made[1], made[0] * half, atol=1e-6)
+
+
+@pytest.mark.parametrize("ratio", [0.25, 0.5, 0.75])
+@pytest.mark.parametrize("phase", [0.0, 1.0])
+def test_a_tone_that_is_cut_does_not_click_louder_than_it_jumps(ratio: float, phase: float) -> None:
+    frames = round(SECONDS * SAMPLE_RATE)
+    tone = (0.125 * np.sin(2 * np.pi * 440 * np.arange(frames) / SAMPLE_RATE + phase))[np.newaxis].astype(np.float32)
+    made = bridged(tone, song("band in C").samples.mean(axis=0, keepdims=True)[:, :frames], (ratio,))[0]
+    edge = round(0.05 * SAMPLE_RATE)
+    body = np.abs(made[:, 10 * edge : -10 * edge]).max()
+    for cut in (made[:, :edge], made[:, -edge:]):
+        assert np.abs(cut).max() < max(body, 0.15)

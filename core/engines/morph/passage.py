@@ -103,11 +103,15 @@ class Passage:
         They go on without end, and begin late by a window and what is looked ahead.
         """
         last_hop = self._pair.frames // self._hop
+        reach = HOPS_PER_WINDOW // 2
         for first_hop in count(-1, BATCH_HOPS):
             hops = np.arange(first_hop, first_hop + BATCH_HOPS)
             within = (hops >= 0) & (hops <= last_hop)
             sound1, sound2 = side1.sounds(hops, within), side2.sounds(hops, within)
             gains = transfer(sound1.powers, sound2.powers, self._silence)
+            places = hops - (self._beat - 1)
+            cut = (places < reach) | (places > last_hop - reach)
+            gains[cut] = np.minimum(gains[cut], 0)  # where a track is cut it clicks in every band: that is not raised
             yield (
                 np.stack([self._between(sound1, sound2, np.float32(share) * gains) for share in self._envelopes]),
                 np.maximum(sound1.loudest, sound2.loudest),
