@@ -1,7 +1,7 @@
 """A webhook receiver that shows what came in: ``receiver.py [PORT]``. Needs nothing but Python.
 
 It checks signatures as Standard Webhooks 1.0 has it, with the secrets in ``WEBHOOK_SECRETS``, prints every delivery,
-and shows the last of them at ``/``, or as JSON at ``/deliveries``. One that goes to ``/answer/503`` is answered with that
+and shows the last of them at ``/``, or as JSON at ``/deliveries``. A delivery to ``/answer/503`` is answered by that
 status, which shows what the sender does about it. For development: whoever reaches it can read everything.
 """
 
