@@ -41,7 +41,8 @@ _MODULE = re.compile(r"python\S*\s+-m\s+([\w.]+)")
 _PATH = re.compile(
     r"(?<![\w/.$-])(?:\./)?((?:\.github|core|docs|infra|local|tests|training|bench)/(?:\$\{\{.*?\}\}|[\w./*-])+)"
 )
-_SHOWS = re.compile(r"\b(?:echo|printf|cat|env|printenv|export -p)\b")
+_SHOWS = re.compile(r"(?:^|[;&|({])\s*(?:echo|printf|cat|tee)\b")
+_SHOWS_ALL = re.compile(r"(?:^|[;&|({])\s*(?:env|printenv|export -p|set)\s*(?:$|[;&|>])|\bset\s+-\w*x", re.MULTILINE)
 
 Json = Any
 """What a file holds that fits its schema: those that do not are looked at no further."""
@@ -102,8 +103,8 @@ def _step(step: Json, environment: Json) -> Iterator[str]:
     for expression in re.findall(r"\$\{\{.*?\}\}", run, re.DOTALL):
         yield f"{expression} is pasted into the script before any shell quotes it: hand it over by env"
     secret = [name for name, value in environment.items() if "secrets." in str(value)]
-    if secret and re.search(r"\bset\s+-\w*x", run):
-        yield f"set -x shows {', '.join(secret)}"
+    if secret and _SHOWS_ALL.search(run):
+        yield f"the script shows all of its environment, {', '.join(secret)} among it"
     for name in secret:
         if any(_SHOWS.search(line) and re.search(rf"\$\{{?{name}\b", line) for line in run.splitlines()):
             yield f"the script shows the secret {name}"

@@ -9,7 +9,7 @@ from infra.verify.finding import Finding, judged, missing
 _EVERYWHERE = {
     "AzureWebJobsStorage__credential": "managedidentity",
     "PYTHON_ENABLE_INIT_INDEXING": "1",
-    "FUNCTIONS_ENABLE_DRAIN_ON_APP_STOPPING": "1",
+    "FUNCTIONS_ENABLE_DRAIN_ON_APP_STOPPING": "true",  # the host parses it as a .NET boolean, to which 1 is none
 }
 
 

@@ -24,7 +24,7 @@ COMMON = {
     "AzureWebJobsStorage__accountName": "music",
     "AzureWebJobsStorage__credential": "managedidentity",
     "PYTHON_ENABLE_INIT_INDEXING": "1",
-    "FUNCTIONS_ENABLE_DRAIN_ON_APP_STOPPING": "1",
+    "FUNCTIONS_ENABLE_DRAIN_ON_APP_STOPPING": "true",
 }
 HTTP_SETTINGS = COMMON | {"STEMWORKS_ROLE": "http", "INBOX_SOURCE": "EventGrid"}
 GPU_SETTINGS = COMMON | {"STEMWORKS_ROLE": "gpu"}

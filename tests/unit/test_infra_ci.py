@@ -95,7 +95,9 @@ def test_what_would_go_wrong_is_told_with_its_line(project: Project, old: str, n
     assert faults[0].startswith(f".github/workflows/{fault}")
 
 
-@pytest.mark.parametrize("run", ["echo $TOKEN", 'printf %s "${TOKEN}"', "set -x; deploy", "set -eux"])
+@pytest.mark.parametrize(
+    "run", ["echo $TOKEN", 'printf %s "${TOKEN}"', "true && echo $TOKEN", "set -x; deploy", "set -eux", "env | sort"]
+)
 def test_a_script_that_shows_a_secret_is_told(project: Project, run: str) -> None:
     step = f"      - env:\n          TOKEN: ${{{{ secrets.TOKEN }}}}\n        run: {run}\n"
     project.write(WELL + step)
@@ -103,8 +105,9 @@ def test_a_script_that_shows_a_secret_is_told(project: Project, run: str) -> Non
     assert "TOKEN" in fault
 
 
-def test_a_script_that_uses_a_secret_is_fine(project: Project) -> None:
-    project.write(WELL + "      - env:\n          TOKEN: ${{ secrets.TOKEN }}\n        run: 'deploy --to \"$PLACE\"'\n")
+@pytest.mark.parametrize("run", ['azd env set TOKEN "$TOKEN"', "deploy $TOKEN", "echo $PLACE", "set -eu"])
+def test_a_script_that_uses_a_secret_is_fine(project: Project, run: str) -> None:
+    project.write(WELL + f"      - env:\n          TOKEN: ${{{{ secrets.TOKEN }}}}\n        run: {run}\n")
     assert project.faults() == []
 
 
