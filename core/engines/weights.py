@@ -85,8 +85,8 @@ class ModelFolders:
     def _missing(self, folder: str, published: str | None, patterns: Sequence[str]) -> str:
         """What is not here, and how to get it here."""
         engine, _, model = folder.partition("/")
-        known = "" if published else _known(engine)
-        files = f"the files {', '.join(patterns)} of {published}" if published else "its files"
+        known = "" if published or model in _models(engine) else _known(engine)
+        files = f"the files {', '.join(patterns)} of {published}" if published else f"its {', '.join(patterns)}"
         local = self._store.local(folder)
         place = f"into {local}" if local else f"into a folder {folder} and set MODEL_DIR to what holds {engine}"
         return (
@@ -112,5 +112,9 @@ def _matches(name: str, patterns: Sequence[str]) -> bool:
 
 
 def _known(engine: str) -> str:
-    models = [model.name for info in CATALOGUE if info.name == engine for model in info.models]
+    models = _models(engine)
     return f" (known are {', '.join(models)})" if models else ""
+
+
+def _models(engine: str) -> list[str]:
+    return [model.name for info in CATALOGUE if info.name == engine for model in info.models]

@@ -302,3 +302,7 @@ def test_a_full_disk_is_told_as_one_and_what_was_there_stays(
     assert told.value.filename == str(path)
     assert path.read_bytes() == first
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_everybody_may_read_a_checkpoint(tmp_path: Path) -> None:
+    assert checkpoint(tmp_path / "best_model.pt").stat().st_mode & 0o777 == 0o644

@@ -153,7 +153,7 @@ def test_from_storage_both_are_taken_once_they_are_pinned(model_dir: Path, tmp_p
 
 def test_without_a_bridge_it_is_told_where_to_put_one_and_how_to_train_one(copy: Path) -> None:
     (copy / "encodec" / "cascade" / "best_model.pt").unlink()
-    place = rf"put its files into {copy}/encodec/cascade"
+    place = rf"put its best_model.pt into {copy}/encodec/cascade"
     refused(engine_over(copy, copy), ModelNotFound, rf"'cascade'.*{place}.*make train-bridge")
     refused(engine_over(copy, copy), ModelNotFound, "'mine'.*make train-bridge", "mine")
 

@@ -80,11 +80,15 @@ def save_cascade(path: Path, cascade: Cascade, **more: Any) -> None:
 
 
 def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Write what ``read_checkpoint`` reads: whole or not at all, also where the power is cut. Raises ``OSError``."""
+    """Write what ``read_checkpoint`` reads: whole or not at all, also where the power is cut. Raises ``OSError``.
+
+    Everybody may read it, as it is to be copied to where a worker runs as somebody else.
+    """
     try:
         with replacing(path) as file:
             torch.save(content, file)
             file.flush()
+            os.chmod(file.name, 0o644)  # noqa: PTH101 - the open file has a name and no path
             os.fsync(file.fileno())  # or the name could change hands before the bytes are there
     except (OSError, RuntimeError) as error:
         failed = error if isinstance(error, OSError) else error.__context__  # torch tells of its archive instead
