@@ -10,23 +10,31 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 import infra.checks
+from infra.checks import names
 from infra.checks.fault import Fault
+from infra.checks.plan import plan, table
 
 
 def all_faults() -> list[Fault]:
     """What every subject found: each module beside this one that has ``check()``."""
-    faults: list[Fault] = []
+    found: list[Fault] = []
     for name in sorted(module.name for module in iter_modules(infra.checks.__path__)):
         if name != "__main__" and (check := getattr(import_module(f"infra.checks.{name}"), "check", None)):
-            faults += check()
-    return sorted(faults, key=lambda fault: (fault.file, fault.line or 0, fault.detail))
+            found += check()
+    return sorted(set(found), key=lambda fault: (fault.file, fault.line or 0, fault.detail))
 
 
 def main(arguments: list[str]) -> int:
-    """Run what the arguments ask for and return the exit status."""
+    """Do what the arguments ask for and return the exit status."""
+    if arguments == ["names", "--write"]:
+        names.write()
+        return 0
+    if arguments:
+        sys.stderr.write(f"{__doc__}\n")
+        return 2
     faults = all_faults()
-    for fault in faults:
-        print(fault)
+    said = f"{len(faults)} faults" if faults else "No faults. This is no compile: Azure has not seen these files."
+    sys.stdout.writelines(f"{line}\n" for line in (*faults, said, "", table(plan())))
     return int(bool(faults))
 
 
