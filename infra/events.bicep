@@ -8,7 +8,6 @@ param webPubSubName string
 param webPubSubAudience string
 
 var names = loadJsonContent('names.json')
-var hub = 'stemworks'
 
 resource app 'Microsoft.Web/sites@2025-05-01' existing = {
   name: httpAppName
@@ -47,7 +46,7 @@ resource webPubSub 'Microsoft.SignalRService/webPubSub@2024-03-01' existing = {
 
 resource liveHub 'Microsoft.SignalRService/webPubSub/hubs@2024-03-01' = if (!empty(webPubSubName)) {
   parent: webPubSub
-  name: hub
+  name: names.web_pubsub_hub
   properties: {
     anonymousConnectPolicy: 'deny'
     eventHandlers: [

@@ -53,7 +53,7 @@ param ownScaleRules string
 param ownSettings object
 
 var names = loadJsonContent('names.json')
-var health = '/healthz'
+var health = '/${names.roles.gpu.http_functions.healthz}'
 
 // All of a profile's node: a GPU is not shared.
 var sizes = {

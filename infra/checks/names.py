@@ -25,6 +25,7 @@ def names_of_the_code() -> Names:
     from core.bootstrap import CONTAINERS, TABLES
     from core.engines.checkpoints import CONTAINER as MODELS
     from core.jobs.messages import POISON_SUFFIX, QUEUES
+    from core.settings import Settings
 
     return {
         "queues": list(QUEUES),
@@ -32,12 +33,13 @@ def names_of_the_code() -> Names:
         "containers": list(CONTAINERS),
         "model_container": MODELS,
         "tables": list(TABLES),
+        "web_pubsub_hub": Settings.model_fields["web_pubsub_hub"].default,
         "roles": {role: _triggers(role) for role in ("http", "gpu", "all")},
     }
 
 
 def _triggers(role: str) -> Names:
-    """What the functions of a role listen to: queues, and by the function's name containers and schedules."""
+    """What the functions of a role listen to: queues, and by the function's name containers, schedules and routes."""
     import azure.functions as func
 
     import function_app
@@ -45,7 +47,7 @@ def _triggers(role: str) -> Names:
     app = func.FunctionApp()
     for module in function_app.BLUEPRINTS[role]:
         app.register_functions(module.blueprint)
-    found: Names = {"queues": [], "blob_functions": {}, "timer_functions": {}}
+    found: Names = {"queues": [], "blob_functions": {}, "timer_functions": {}, "http_functions": {}}
     for function in app.get_functions():
         trigger = function.get_trigger()
         assert trigger is not None, function
@@ -57,6 +59,8 @@ def _triggers(role: str) -> Names:
                 found["blob_functions"][function.get_function_name()] = binding["path"].partition("/")[0]
             case "timerTrigger":
                 found["timer_functions"][function.get_function_name()] = binding["schedule"]
+            case "httpTrigger":
+                found["http_functions"][function.get_function_name()] = binding["route"]
     return found
 
 
