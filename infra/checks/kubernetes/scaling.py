@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from core.jobs.messages import CALLBACKS, QUEUES
+from infra.capacity.defaults import Defaults
 from infra.checks.fault import Fault
 from infra.checks.kubernetes import code
 from infra.checks.kubernetes.rendering import Manifest
@@ -34,6 +35,16 @@ def bounds_fit(manifests: Sequence[Manifest]) -> Iterator[Fault]:
             yield scaler.fault("cards cost while nothing waits: minReplicaCount must be 0", "spec", "minReplicaCount")
         if host.role != "gpu" and not least:
             yield scaler.fault("nobody would answer, and no timer run, at 0 pods", "spec", "minReplicaCount")
+
+
+def cards_come_and_go_as_computed(manifests: Sequence[Manifest]) -> Iterator[Fault]:
+    """The role gpu is looked after as often, and kept as long, as the simulation of capacity found best."""
+    defaults = Defaults.load()
+    wanted = {"pollingInterval": defaults.polling_interval, "cooldownPeriod": defaults.cooldown_period}
+    for scaler, host in _scaled_hosts(manifests):
+        for field, seconds in wanted.items():
+            if host.role == "gpu" and scaler.content["spec"].get(field) != seconds:
+                yield scaler.fault(f"{field} must be that of infra/capacity, {seconds:g}", "spec", field)
 
 
 def queues_are_scaled_on(manifests: Sequence[Manifest]) -> Iterator[Fault]:
@@ -97,4 +108,7 @@ def _queue_triggers(scaler: Manifest) -> Iterator[tuple[int, dict[str, Any]]]:
             yield index, trigger
 
 
-RULES = (targets_are_there, bounds_fit, queues_are_scaled_on, lengths_are_batches, triggers_may_ask)
+RULES = (
+    targets_are_there, bounds_fit, cards_come_and_go_as_computed, queues_are_scaled_on, lengths_are_batches,
+    triggers_may_ask,
+)  # fmt: skip

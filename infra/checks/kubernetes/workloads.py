@@ -14,6 +14,7 @@ from infra.checks.kubernetes.rendering import Manifest, containers
 Path = tuple[str | int, ...]
 _POD = ("spec", "template", "spec")
 _HOST_ID = re.compile(r"(?=.{1,32}$)[a-z0-9]+(-[a-z0-9]+)*")  # as Azure Functions documents it
+KEYS = "/azure-functions-host/Secrets"
 _NEEDED = {"FUNCTIONS_WORKER_RUNTIME": "python", "PYTHON_ENABLE_INIT_INDEXING": "1"}
 _ON_CONTAINERS: tuple[tuple[tuple[str, ...], Any], ...] = (
     (("allowPrivilegeEscalation",), False),
@@ -181,6 +182,11 @@ def jobs_may_finish(manifests: Sequence[Manifest]) -> Iterator[Fault]:
     for host in hosts(manifests):
         if "drain.py" not in str(_at(host.container, ("lifecycle", "preStop", "exec", "command"))):
             yield host.fault("nothing drains it before it is stopped: lifecycle.preStop must run drain.py", "lifecycle")
+        mounted = {mount["mountPath"] for mount in host.container.get("volumeMounts", ())}
+        if KEYS not in mounted or host.environment.get("AzureWebJobsSecretStorageType") != "files":
+            yield host.fault(
+                f"drain.py finds no key: AzureWebJobsSecretStorageType must be files, in a volume at {KEYS}"
+            )
         grace = _at(host.manifest.content, (*_POD, "terminationGracePeriodSeconds")) or 30
         if host.role == "gpu" and grace <= (deadline := code.job_deadline_seconds(host.environment)):
             detail = f"{grace} s are not enough for an attempt of JOB_DEADLINE_SECONDS, {deadline:g} s, and the stop"
