@@ -27,19 +27,19 @@ param hubTokenUri string
 param webPubSubName string
 param webPubSubEndpoint string
 
-@description('Replicas that stay up. 0 costs nothing while there is no work; each above it costs a GPU all day.')
+@description('Replicas that stay up; empty for the default. 0 costs nothing while there is no work, each above it a GPU all day.')
 param leastReplicas string
 
-@description('The most replicas, and so the most GPUs that are paid for at a time. It must fit the quota.')
+@description('The most replicas, and so the most GPUs that are paid for at a time; empty for the default.')
 param mostReplicas string
 
-@description('Seconds without work until the last replica goes.')
+@description('Seconds without work until the last replica goes; empty for the default.')
 param cooldownSeconds string
 
-@description('Messages of one queue that a replica works on at a time, and for each so many of them a replica is started.')
+@description('Messages of one queue that a replica takes at a time, and for so many of them another is started; empty for the default.')
 param batchSize string
 
-@description('A replica takes new messages when only so many of the batch are left; batchSize + this run at a time.')
+@description('A replica takes new messages when only so many of the batch are left; empty for the default.')
 param newBatchThreshold string
 
 @description('Port of the Functions host in the image.')
@@ -53,6 +53,8 @@ param ownScaleRules string
 param ownSettings object
 
 var names = loadJsonContent('names.json')
+var defaults = loadJsonContent('capacity/defaults.json') // what the simulation recommends: docs/architecture/31-capacity.md
+var batch = empty(batchSize) ? string(defaults.batchSize) : batchSize
 var health = '/${names.roles.gpu.http_functions.healthz}'
 
 // All of a profile's node: a GPU is not shared.
@@ -72,8 +74,8 @@ var settings = union({
   APPLICATIONINSIGHTS_CONNECTION_STRING: insights.properties.ConnectionString
   AzureWebJobsStorage__accountName: storageName
   AzureWebJobsStorage__credential: 'managedidentity'
-  AzureFunctionsJobHost__extensions__queues__batchSize: batchSize
-  AzureFunctionsJobHost__extensions__queues__newBatchThreshold: newBatchThreshold
+  AzureFunctionsJobHost__extensions__queues__batchSize: batch
+  AzureFunctionsJobHost__extensions__queues__newBatchThreshold: empty(newBatchThreshold) ? string(defaults.newBatchThreshold) : newBatchThreshold
   FUNCTIONS_ENABLE_DRAIN_ON_APP_STOPPING: '1'
   FUNCTIONS_WORKER_PROCESS_COUNT: '1'
   FUNCTIONS_WORKER_RUNTIME: 'python'
@@ -101,7 +103,7 @@ var queueRules = [for queue in names.roles.gpu.queues: {
     metadata: {
       accountName: storageName
       queueName: queue
-      queueLength: batchSize
+      queueLength: batch
     }
   }
 }]
@@ -202,10 +204,10 @@ resource app 'Microsoft.App/containerApps@2026-07-01' = {
         }
       ]
       scale: {
-        minReplicas: int(leastReplicas)
-        maxReplicas: int(mostReplicas)
-        cooldownPeriod: int(cooldownSeconds)
-        pollingInterval: 30
+        minReplicas: empty(leastReplicas) ? defaults.minReplicas : int(leastReplicas)
+        maxReplicas: empty(mostReplicas) ? defaults.maxReplicas : int(mostReplicas)
+        cooldownPeriod: empty(cooldownSeconds) ? defaults.cooldownPeriod : int(cooldownSeconds)
+        pollingInterval: defaults.pollingInterval
         allowScalingRuleOverride: ownScaleRules == 'true'
         rules: ownScaleRules == 'true' ? queueRules : []
       }

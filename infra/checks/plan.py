@@ -11,6 +11,7 @@ from tree_sitter import Node
 
 from infra.checks.bicep import BicepFile, Declaration, condition, literal, properties, read, text_of, value_of
 from infra.checks.names import ROOT
+from infra.checks.references import loaded_json
 
 TEMPLATES = {"infra/main.bicep": "azd provision", "infra/gpu.bicep": "azd deploy", "infra/events.bicep": "postdeploy"}
 """The files that are deployed, and when."""
@@ -85,6 +86,9 @@ def _known(file: BicepFile, given: dict[str, str]) -> dict[str, str]:
         for found in file.declarations
         if found.kind in ("param", "var") and found.value is not None and found.value.type in ("string", "number")
     }
+    for name, variable in file.of("var").items():
+        content = loaded_json(file, variable)
+        plain |= {f"{name}.{key}": str(value) for key, value in (content or {}).items() if isinstance(value, str | int)}
     return plain | given
 
 
@@ -111,6 +115,8 @@ def _name(resource: Declaration, known: dict[str, str]) -> str:
 
 def _filled(node: Node | None, known: dict[str, str]) -> str:
     """An expression's source with what is known of it filled in."""
+    if node is not None and node.type == "ternary_expression" and (branch := _chosen(node, known)) is not None:
+        return _filled(branch, known)
     text = text_of(node) if node is not None else ""
     if number := re.fullmatch(r"(?:int|json)\((\w+)\)", text):
         text = number[1]
@@ -118,6 +124,14 @@ def _filled(node: Node | None, known: dict[str, str]) -> str:
         text = text.strip("'")
         text = known.get(text) or re.sub(r"\$\{(\w+)\}", lambda match: known.get(match[1]) or match[0], text)
     return text
+
+
+def _chosen(node: Node, known: dict[str, str]) -> Node | None:
+    """Of ``empty(name) ? … : …`` the branch, where it is known whether there is a value."""
+    asked = re.fullmatch(r"empty\((\w+)\)", text_of(node.child_by_field_name("condition") or node))
+    if asked is None or asked[1] not in known:
+        return None
+    return node.child_by_field_name("alternative" if known[asked[1]] else "consequence")
 
 
 def _size(resource: Declaration, known: dict[str, str]) -> str:

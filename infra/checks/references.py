@@ -183,7 +183,7 @@ def member_chain(node: Node) -> list[str]:
 
 def _loaded_members(file: BicepFile) -> Iterator[Fault]:
     """``names.queues`` where ``names`` is loaded from a file that has no ``queues``."""
-    loaded = {name: _loaded(file, found) for name, found in file.of("var").items()}
+    loaded = {name: loaded_json(file, found) for name, found in file.of("var").items()}
     for node in descendants(file.root):
         parent = node.parent
         chain = member_chain(node)
@@ -198,7 +198,8 @@ def _loaded_members(file: BicepFile) -> Iterator[Fault]:
             content = content[step]
 
 
-def _loaded(file: BicepFile, variable: Declaration) -> Any:
+def loaded_json(file: BicepFile, variable: Declaration) -> Any:
+    """What ``loadJsonContent`` gives a variable; ``None`` for any other variable."""
     value = variable.value
     if value is None or not text_of(value).startswith("loadJsonContent("):
         return None
