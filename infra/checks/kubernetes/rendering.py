@@ -18,6 +18,7 @@ import yaml
 from infra.checks.fault import Fault
 
 ROOT = Path(__file__).parents[3]
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _KNOWN = {"apiVersion", "kind", "resources", "images", "patches", "replacements", "configMapGenerator"}
 _STEP = re.compile(r"\[([^\]]*)\]|([^.\[\]]+)")
 
@@ -61,9 +62,9 @@ class Manifest:
 
 def manifests_of(text: str, file: str) -> list[Manifest]:
     """The objects of one YAML file."""
-    nodes = [node for node in yaml.compose_all(text, yaml.SafeLoader) if node is not None]
+    nodes = [node for node in yaml.compose_all(text, _LOADER) if node is not None]
     # Anchors make one value of several places, which a patch must change one by one.
-    contents = [_separated(content) for content in yaml.safe_load_all(text) if content is not None]
+    contents = [_separated(content) for content in yaml.load_all(text, _LOADER) if content is not None]
     return [Manifest(content, node, file) for content, node in zip(contents, nodes, strict=True)]
 
 

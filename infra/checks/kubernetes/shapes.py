@@ -28,12 +28,21 @@ def shapes_are_known(manifests: Sequence[Manifest]) -> Iterator[Fault]:
 
 
 def _kubernetes(manifest: Manifest) -> Iterator[Fault]:
+    if misfit := _misfit(json.dumps(manifest.content)):
+        detail, path = misfit
+        yield manifest.fault(detail, *path)
+
+
+@cache  # overlays share most of their objects, and each look reads all schemas
+def _misfit(content: str) -> tuple[str, tuple[str | int, ...]] | None:
+    """What is wrong with an object, and where in it."""
     try:
-        kubernetes_validate.validate(manifest.content, VERSION, strict=True)
+        kubernetes_validate.validate(json.loads(content), VERSION, strict=True)
     except kubernetes_validate.SchemaNotFoundError as error:
-        yield manifest.fault(error.message, "apiVersion")
+        return error.message, ("apiVersion",)
     except kubernetes_validate.ValidationError as error:
-        yield manifest.fault(error.message, *error.absolute_path)
+        return error.message, tuple(error.absolute_path)
+    return None
 
 
 def _keda(manifest: Manifest) -> Iterator[Fault]:
