@@ -12,6 +12,7 @@ from core.bootstrap import CONTAINERS
 from core.settings import Settings
 from infra.verify.azure import VERSIONS, AzureError, ResourceGroup
 from infra.verify.cloud import cloud
+from infra.verify.end_to_end import PROJECT
 from infra.verify.finding import Finding, State
 from infra.verify.gpu_app import QUEUES, queue_of
 from tests.unit.azure_group import (
@@ -144,6 +145,14 @@ def test_the_settings_that_are_looked_for_are_settings_of_the_app_or_of_its_host
     known = {field.alias or name.upper() for name, field in Settings.model_fields.items()}
     hosts = {"PYTHON_ENABLE_INIT_INDEXING", "FUNCTIONS_ENABLE_DRAIN_ON_APP_STOPPING"}
     assert {*HTTP_SETTINGS, *GPU_SETTINGS} <= known | hosts
+
+
+@pytest.mark.parametrize(
+    ("file", "settings"), [("modules/http-settings.bicep", HTTP_SETTINGS), ("gpu.bicep", GPU_SETTINGS)]
+)
+def test_what_is_looked_for_is_what_is_deployed(file: str, settings: dict[str, str]) -> None:
+    deployed = (PROJECT / "infra" / file).read_text()
+    assert [name for name in settings if f"  {name}: " not in deployed] == []
 
 
 def test_no_secret_is_shown(found: Any) -> None:
