@@ -61,6 +61,8 @@ FAULTS: list[tuple[Callable[[Sequence[Manifest]], Any], str, str, Change, str]] 
      lambda c: c["data"].update(PUBLIC_URI=""), "no setting is called PUBLIC_URI"),
     (workloads.settings_are_known, "Deployment", "http",
      lambda c: _env(c, "STEMWORK_ROLE", "http"), "no setting is called STEMWORK_ROLE"),
+    (workloads.settings_are_known, "Deployment", "http",
+     lambda c: _env(c, "AzureWebJobs.in_box.Disabled", "true"), "no setting is called AzureWebJobs.in_box.Disabled"),
     (workloads.settings_are_known, "Deployment", "gpu",
      lambda c: _host(c)["envFrom"].append({"secretRef": {"name": "stemworks"}}), "name each key of a Secret"),
     (workloads.settings_fit, "ConfigMap", "stemworks",
@@ -235,6 +237,11 @@ def test_a_rule_sees_what_it_is_there_for(
 
 def test_every_rule_is_seen_to_work() -> None:
     assert {rule for rule, *_ in FAULTS} == {*RULES, *shapes.RULES}
+
+
+def test_a_function_may_be_switched_off_by_its_name() -> None:
+    manifests = _with("Deployment", "http", lambda c: _env(c, "AzureWebJobs.inbox.Disabled", "true"))
+    assert not list(workloads.settings_are_known(manifests))
 
 
 def test_a_fault_is_told_with_its_place() -> None:

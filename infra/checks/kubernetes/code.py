@@ -22,6 +22,7 @@ EXPLAINED = {
 """Names of the platform's own settings that manifests may set; all others are ``core.settings``'."""
 
 _HOST_OVERRIDE = "AzureFunctionsJobHost__"
+_SWITCH = re.compile(r"AzureWebJobs\.(?P<function>\w+)\.Disabled")
 
 
 @cache
@@ -34,6 +35,8 @@ def setting_names() -> frozenset[str]:
 
 def is_known(name: str) -> bool:
     """Whether an environment variable means something to the app, or to what runs it."""
+    if switch := _SWITCH.fullmatch(name):
+        return switch["function"] in functions("all")
     return name in setting_names() or name in EXPLAINED or name.startswith(_HOST_OVERRIDE)
 
 
@@ -65,8 +68,8 @@ def batch_size(environment: Mapping[str, str]) -> int:
 
 
 @cache
-def bindings(role: str) -> tuple[Mapping[str, Any], ...]:
-    """The triggers of a role's functions."""
+def functions(role: str) -> Mapping[str, Mapping[str, Any]]:
+    """The functions of a role, by name, each with its trigger."""
     import azure.functions as func
 
     import function_app
@@ -74,18 +77,18 @@ def bindings(role: str) -> tuple[Mapping[str, Any], ...]:
     app = func.FunctionApp()
     for module in function_app.BLUEPRINTS[role]:
         app.register_functions(module.blueprint)
-    triggers = [function.get_trigger() for function in app.get_functions()]
-    return tuple(trigger.get_dict_repr() for trigger in triggers if trigger is not None)
+    triggers = ((function.get_function_name(), function.get_trigger()) for function in app.get_functions())
+    return {name: trigger.get_dict_repr() for name, trigger in triggers if name and trigger}
 
 
 def routes(role: str) -> set[str]:
     """The paths that a role answers, such as ``/healthz``."""
-    return {f"/{binding['route']}" for binding in bindings(role) if binding["type"] == "httpTrigger"}
+    return {f"/{trigger['route']}" for trigger in functions(role).values() if trigger["type"] == "httpTrigger"}
 
 
 def queues(role: str) -> set[str]:
     """The queues that a role takes messages from."""
-    return {binding["queueName"] for binding in bindings(role) if binding["type"] == "queueTrigger"}
+    return {trigger["queueName"] for trigger in functions(role).values() if trigger["type"] == "queueTrigger"}
 
 
 @dataclass(frozen=True)
