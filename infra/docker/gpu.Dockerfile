@@ -60,5 +60,5 @@ EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-c", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 8080, timeout=4); c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
 
-# The host itself, not the base's script: bash as process 1 passes no SIGTERM on, so that nothing would be drained.
+# The host itself, not the base's script: bash as process 1 passes no SIGTERM on, and the host would be killed unawares.
 CMD ["/azure-functions-host/Microsoft.Azure.WebJobs.Script.WebHost"]
