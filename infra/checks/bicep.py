@@ -31,7 +31,7 @@ class Declaration:
         kind: which of them.
         line: 1-based.
         decorators: names of the decorators above it.
-        type: of a ``param`` or ``output`` its type, of a ``resource`` what is before its ``@``, of a ``module`` its path.
+        type: of a ``param`` or ``output`` its type, of a ``resource`` what is before ``@``, of a ``module`` its path.
         version: of a ``resource`` its API version.
         existing: a ``resource`` that is only referred to.
         value: the expression behind ``=``, conditions and loops included; ``None`` for a ``param`` without default.

@@ -76,6 +76,7 @@ class Shape:
         fields: of an object, its properties by their names on the wire; asked for when needed, as models refer to
             themselves. ``None`` if it is no object, or one of any properties.
         items: of an array, or of an object with names of one's own, what is in it.
+        variants: properties whose value chooses another shape: name → value → shape.
     """
 
     scalars: frozenset[str] = frozenset()

@@ -17,6 +17,7 @@ from infra.checks.names import ROOT
 PLATFORM = {
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "the host reports by identity, without the key in the next one",
     "APPLICATIONINSIGHTS_CONNECTION_STRING": "where the host reports to",
+    "AzureFunctionsWebHost__hostid": "the host's name in storage, where there is no site to take it from",
     "FUNCTIONS_ENABLE_DRAIN_ON_APP_STOPPING": "the host ends what runs before it stops",
     "FUNCTIONS_WORKER_PROCESS_COUNT": "how many Python processes the host starts",
     "FUNCTIONS_WORKER_RUNTIME": "which language the image's host starts",

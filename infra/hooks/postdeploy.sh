@@ -3,7 +3,7 @@
 set -eu
 
 TRIES=20
-PAUSE_SECONDS=15
+PAUSE_SECONDS=${PAUSE_SECONDS:-15}
 
 here=$(cd "$(dirname "$0")" && pwd)
 

@@ -25,6 +25,5 @@ resource starter 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' =
 
 output name string = registry.name
 output loginServer string = registry.properties.loginServer
-output starterId string = starter.id
 output starterName string = starter.name
 output starterPrincipalId string = starter.properties.principalId

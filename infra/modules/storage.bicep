@@ -20,7 +20,7 @@ param redundancy string
 
 var names = loadJsonContent('../names.json')
 var deploymentContainer = 'deployments'
-var leftOverDays = longestRetentionDays + 7
+var leftOverDays = 2 * longestRetentionDays // a job that failed may be retried on its last day
 var closed = privateNetwork && empty(clientAddresses)
 
 resource account 'Microsoft.Storage/storageAccounts@2026-09-01' = {

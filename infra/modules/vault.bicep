@@ -56,5 +56,6 @@ resource hubTokenSecret 'Microsoft.KeyVault/vaults/secrets@2026-05-15' = if (!em
 output name string = vault.name
 output apiKeysUri string = apiKeysSecret.properties.secretUri
 output webhookSecretsUri string = webhookSecretsSecret.properties.secretUri
-#disable-next-line outputs-should-not-contain-secrets // whether there is one, not what it is
+// whether there is one, not what it is
+#disable-next-line outputs-should-not-contain-secrets
 output hubTokenUri string = empty(hubToken) ? '' : '${vault.properties.vaultUri}secrets/hub-token'
