@@ -19,7 +19,7 @@ INSTALLED_TRAINING := $(VENV)/.installed-training
 export OMP_WAIT_POLICY := passive
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-gpu run serve test check format bench train-bridge clean
+.PHONY: help setup setup-gpu run serve test check format bench train-bridge check-infra costs capacity verify-deployment clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -53,6 +53,18 @@ bench: setup $(VENV)/.bench ## Measure, and write bench.md
 train-bridge: $(INSTALLED_TRAINING) ## Train a bridge model on the music in DATA into CHECKPOINTS, and upload it as UPLOAD; options in ARGS
 	@test "$(origin DATA)" != file -a -n "$(DATA)" || { echo "name a folder of music: make train-bridge DATA=FOLDER"; exit 2; }
 	@exec $(BIN)/python -m training "$(DATA)" --out "$(CHECKPOINTS)" $(if $(UPLOAD),--upload "$(UPLOAD)") $(ARGS)
+
+check-infra: setup ## Check what deploys it: Bicep, images, Compose, Kubernetes, workflows; and print the plan
+	@$(BIN)/python -m infra.checks
+
+costs: setup ## What it costs in Azure, from 1 to 1,000,000 jobs a day
+	@$(BIN)/python -m infra.costs $(ARGS)
+
+capacity: setup ## Simulate how long jobs wait for a GPU, and what it costs
+	@$(BIN)/python -m infra.capacity $(ARGS)
+
+verify-deployment: setup ## Try an installation from end to end: URL=https://…
+	@$(BIN)/python -m infra.verify $(if $(URL),$(URL),$(error name it: make verify-deployment URL=https://…)) $(ARGS)
 
 clean: ## Remove what setup, run and serve made
 	rm -rf $(VENV) node_modules .local out

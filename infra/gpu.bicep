@@ -77,7 +77,7 @@ var settings = union({
   AzureFunctionsJobHost__extensions__queues__batchSize: batch
   AzureFunctionsWebHost__hostid: name // else every replica takes itself for another app
   AzureFunctionsJobHost__extensions__queues__newBatchThreshold: empty(newBatchThreshold) ? string(defaults.newBatchThreshold) : newBatchThreshold
-  FUNCTIONS_ENABLE_DRAIN_ON_APP_STOPPING: '1'
+  FUNCTIONS_ENABLE_DRAIN_ON_APP_STOPPING: 'true'
   FUNCTIONS_WORKER_PROCESS_COUNT: '1'
   FUNCTIONS_WORKER_RUNTIME: 'python'
   PYTHON_ENABLE_INIT_INDEXING: '1'

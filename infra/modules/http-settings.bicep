@@ -30,7 +30,7 @@ resource settings 'Microsoft.Web/sites/config@2025-05-01' = {
     APPLICATIONINSIGHTS_CONNECTION_STRING: insights.properties.ConnectionString
     AzureWebJobsStorage__accountName: storageName
     AzureWebJobsStorage__credential: 'managedidentity'
-    FUNCTIONS_ENABLE_DRAIN_ON_APP_STOPPING: '1'
+    FUNCTIONS_ENABLE_DRAIN_ON_APP_STOPPING: 'true'
     PYTHON_ENABLE_INIT_INDEXING: '1'
     STEMWORKS_ROLE: 'http'
     INBOX_SOURCE: 'EventGrid'

@@ -48,7 +48,7 @@ class ResourceGroup:
         url = f"{self._scope}{path}?api-version={version}"
         command = [self._program, "rest", "--method", method, "--url", url, "--output", "json", "--only-show-errors"]
         try:
-            ended = subprocess.run(  # noqa: S603 - az, with a path of our own making
+            ended = subprocess.run(
                 command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False
             )
         except subprocess.TimeoutExpired:

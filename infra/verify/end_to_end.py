@@ -64,7 +64,7 @@ def _run_pytest(base_url: str, api_key: str | None, tests: list[str], report: Pa
     """The key goes by the environment: arguments can be read by everybody on the machine."""
     deselected = [f"--deselect={test}" for test in ELSEWHERE]
     options = ["-q", "-k", "url", "-p", "no:cacheprovider", f"--junit-xml={report}", *deselected]
-    return subprocess.run(  # noqa: S603 - our own tests, by this interpreter
+    return subprocess.run(
         [sys.executable, "-m", "pytest", *options, *tests],
         cwd=PROJECT,
         env={**os.environ, **_environment(base_url, api_key)},
