@@ -10,6 +10,7 @@ from infra.capacity.report import session
 
 COOLDOWNS = (10, 30, 60, 120, 180, 300, 450, 600, 900, 1200, 1800, 3600)
 LOADS = (10, 100, 1000)
+_TICKS = (10, 30, 100, 300, 1000)
 _INCHES = (8.0, 5.0)
 _DOTS_PER_INCH = 110
 
@@ -36,12 +37,14 @@ def draw(laboratory: Laboratory, runs: int, seed: int, path: Path) -> None:
             if seconds in (COOLDOWNS[0], COOLDOWNS[-1]):
                 axes.annotate(f"{seconds} s", (cost, wait), xytext=(5, 5), textcoords="offset points", fontsize=8)
     axes.set_xscale("log")
+    axes.set_xticks(_TICKS, [f"{dollars:,}" for dollars in _TICKS])
+    axes.tick_params(axis="x", which="minor", labelbottom=False)
     axes.set_ylim(bottom=-3)
     axes.set_xlabel(f"{laboratory.card.upper()} replicas, $ a month")
     axes.set_ylabel("mean wait of a job, s")
     axes.set_title(
-        "demucs, clients who send five songs each: points are cooldowns\n"
-        f"(circle: {scale.cooldown_seconds:g} s, the default), stars one replica that never goes",
+        "demucs, clients who send five songs each: points are cooldowns from 10 s to an hour\n"
+        f"(circle: {scale.cooldown_seconds:g} s, the default), star: one replica that never goes",
         fontsize=10,
     )
     axes.grid(alpha=0.3, which="both")

@@ -18,13 +18,11 @@ class Job:
     """One job.
 
     Attributes:
-        work_seconds: what it takes alone.
-        left_seconds: what is left of that.
+        left_seconds: what is left of the work, as it would take alone.
         started: when its last attempt began; ``ended``: when it was done.
     """
 
     arrived: float
-    work_seconds: float
     left_seconds: float
     started: float | None = None
     ended: float | None = None
@@ -52,12 +50,10 @@ class Replica:
         self._set_alarm()
 
     def drop(self) -> list[Job]:
-        """Stop at once; what was done of the jobs is lost."""
+        """Stop at once. What is done of the jobs stays: it is in storage, and the next attempt goes on after it."""
         self._catch_up()
         dropped, self.jobs = self.jobs, []
         self._alarm += 1
-        for job in dropped:
-            job.left_seconds = job.work_seconds
         return dropped
 
     def _catch_up(self) -> None:

@@ -22,7 +22,7 @@ def simulate(load: Load, work: Work, scale: Scale, seed: int) -> Outcome:
     rng = np.random.default_rng(seed)
     arrivals = load.arrivals(rng)
     times = work.draw(rng, len(arrivals))
-    jobs = [Job(arrived, seconds, seconds) for arrived, seconds in zip(arrivals, times, strict=True)]
+    jobs = [Job(arrived, seconds) for arrived, seconds in zip(arrivals, times, strict=True)]
     return _Simulation(jobs, work, scale, rng).run(load.duration_seconds)
 
 
