@@ -48,9 +48,7 @@ class ResourceGroup:
         url = f"{self._scope}{path}?api-version={version}"
         command = [self._program, "rest", "--method", method, "--url", url, "--output", "json", "--only-show-errors"]
         try:
-            ended = subprocess.run(
-                command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False
-            )
+            ended = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False)
         except subprocess.TimeoutExpired:
             raise AzureError(f"az did not answer within {_TIMEOUT_SECONDS} s") from None
         if ended.returncode != 0:
