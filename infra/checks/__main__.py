@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"{__doc__}\n")
         return 2
     faults = all_faults()
-    said = f"{len(faults)} faults" if faults else "No faults. This is no compile: Azure has not seen these files."
+    said = f"Faults: {len(faults)}" if faults else "No faults. This is no compile: Azure has not seen these files."
     sys.stdout.writelines(f"{line}\n" for line in (*faults, said, "", table(plan())))
     return int(bool(faults))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tree_sitter import Node
@@ -40,7 +40,26 @@ _LITERALS = {"string": "string", "number": "int", "boolean": "bool", "object": "
 
 def check() -> list[Fault]:
     """The faults of every file of ``infra/``."""
-    return [fault for path in bicep_files() for fault in faults_of(read(path))]
+    files = [read(path) for path in bicep_files()]
+    return [fault for file in files for fault in faults_of(file)] + unused_outputs(files)
+
+
+def unused_outputs(files: Sequence[BicepFile]) -> list[Fault]:
+    """Outputs of modules that none of the ``files`` that use the module asks for."""
+    asked: dict[str, set[str]] = {}
+    for file in files:
+        paths = {name: str(file.sibling(module.type)) for name, module in file.of("module").items()}
+        for path in paths.values():
+            asked.setdefault(path, set())
+        for found in filter(None, map(_output_of, descendants(file.root))):
+            if found[0] in paths:
+                asked[paths[found[0]]].add(found[1])
+    return [
+        Fault(file.path, output.line, f"output {name} is used nowhere")
+        for file in files
+        for name, output in file.of("output").items()
+        if file.path in asked and name not in asked[file.path]
+    ]
 
 
 def faults_of(file: BicepFile) -> list[Fault]:

@@ -166,7 +166,7 @@ class TestProgram:
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert self.run(monkeypatch, [Fault("infra/x", 1, "is wrong")]) == 1
-        assert capsys.readouterr().out.startswith("infra/x:1: is wrong\n1 faults\n")
+        assert capsys.readouterr().out.startswith("infra/x:1: is wrong\nFaults: 1\n")
 
     def test_without_faults_it_says_that_this_is_no_compile(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.checks import parsing, properties, references, roles, settings, storage_names
+from infra.checks import alerts, parsing, properties, references, roles, settings, storage_names
 from infra.checks.bicep import BicepFile, bicep_files, parse, read
 from infra.checks.fault import Fault
 from infra.checks.names import ROOT
@@ -97,6 +97,12 @@ class TestReferences:
         file = parse("param a string\nparam b string\nvar b = 1\noutput c int = b\n", "infra/x.bicep")
         assert found(references.faults_of(file), "infra/x.bicep", 1, "a is used nowhere")
         assert found(references.faults_of(file), "infra/x.bicep", 3, "b is declared in line 2 already")
+
+    def test_an_output_that_nobody_asks_for_is_found(self) -> None:
+        module = parse("output a int = 1\noutput b int = 2\n", "infra/modules/m.bicep")
+        main = parse("module m 'modules/m.bicep' = {\n  name: 'm'\n}\noutput c int = m.outputs.a\n", "infra/x.bicep")
+        (fault,) = references.unused_outputs([main, module])
+        assert (fault.file, fault.line, fault.detail) == ("infra/modules/m.bicep", 2, "output b is used nowhere")
 
     def test_names_of_loops_and_lambdas_hold_within_them_alone(self) -> None:
         loops = "param a array\nvar b = [for each in a: each]\nvar c = map(b, one => one)\n"
@@ -218,3 +224,14 @@ class TestStorageNames:
         file, line = changed("infra/modules/storage.bicep", "'uploads/'", "'upload/'")
         names = {"containers": ["audio-files", "uploads"], "model_container": "models"}
         assert found(storage_names.faults_of(file, names), "infra/modules/storage.bicep", line, "no such container")
+
+
+class TestAlerts:
+    def test_the_alerts_look_for_what_the_code_says(self) -> None:
+        assert alerts.check() == []
+
+    def test_words_that_the_code_no_longer_says_are_found(self) -> None:
+        file = parse("var a = [\n  {\n    query: 'traces | where message has \"was lost\"'\n  }\n]\n", "infra/a.bicep")
+        assert alerts.faults_of(file, 'log.warning("job %s was lost")') == []
+        (fault,) = alerts.faults_of(file, 'log.warning("job %s went away")')
+        assert (fault.line, fault.detail) == (3, "looks for 'was lost', which the code says nowhere")
