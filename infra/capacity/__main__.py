@@ -17,7 +17,6 @@ from infra.capacity.plot import draw
 from infra.capacity.report import COLUMNS, TITLES, CapacityReport, cells
 from infra.capacity.settings import Load
 from infra.costs.__main__ import add_sources, cost_model
-from infra.costs.bench_figures import FigureMissing
 from infra.costs.pages import PROJECT, printed, table, with_tables
 from infra.costs.parameters import CASES
 
@@ -27,18 +26,24 @@ RUNS, SEED = 5, 1
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit status: 1 if a figure is missing."""
+    """The exit status: 1 if a figure is missing, or one that was asked for makes no sense."""
     options = parser().parse_args(arguments)
     try:
-        laboratory = Laboratory(cost_model(options), options.card)
-    except (FigureMissing, OSError) as error:
+        run(options)
+    except (ValueError, OSError, KeyError) as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1
+    return 0
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print or write what was asked for. Raises ``ValueError``, ``OSError`` or ``KeyError``."""
+    laboratory = Laboratory(cost_model(options), options.card)
     if options.plot:
         draw(laboratory, options.runs, options.seed, options.plot)
     if _of_a_grid(options):
         sys.stdout.write(grid(laboratory, options) + "\n")
-        return 0
+        return
     tables = CapacityReport(laboratory, options.runs, options.seed).tables()
     if options.write:
         PAGE.write_text(with_tables(PAGE.read_text(), tables))
@@ -46,7 +51,6 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"wrote {PAGE.relative_to(PROJECT)} and {PICTURE.relative_to(PROJECT)}\n")
     else:
         sys.stdout.write(printed(tables, TITLES))
-    return 0
 
 
 def grid(laboratory: Laboratory, options: argparse.Namespace) -> str:
@@ -81,24 +85,31 @@ def parser() -> argparse.ArgumentParser:
     one = top.add_argument_group("grid, each with one value or several")
     one.add_argument("--jobs-a-day", type=float, nargs="+", metavar="N")
     one.add_argument("--min-replicas", type=int, nargs="+", metavar="N")
-    one.add_argument("--batch-size", type=int, nargs="+", metavar="N", help="newBatchThreshold is half of it")
+    one.add_argument("--batch-size", type=_positive, nargs="+", metavar="N", help="newBatchThreshold is half of it")
     one.add_argument("--cooldown", type=float, nargs="+", metavar="SECONDS")
     rest = top.add_argument_group("what is simulated, in a grid")
     rest.add_argument("--engine", choices=list(ENGINES), default="demucs")
-    rest.add_argument("--max-replicas", type=int, metavar="N")
+    rest.add_argument("--max-replicas", type=_positive, metavar="N")
     rest.add_argument("--polling", type=float, metavar="SECONDS")
     rest.add_argument("--counts", choices=["all", "visible"], default="all", help="what the scale rule counts")
     rest.add_argument("--peak-factor", type=float, default=2.0, help="highest rate of the day over the mean, 1 to 2")
-    rest.add_argument("--burst", type=int, default=1, metavar="N", help="jobs that each client sends")
+    rest.add_argument("--burst", type=_positive, default=1, metavar="N", help="jobs that each client sends")
     rest.add_argument("--gap", type=float, default=0.0, metavar="SECONDS", help="mean time between these")
     rest.add_argument("--case", choices=CASES, default="likely", help="of the assumptions")
     top.add_argument("--card", choices=["t4", "a100"], default="t4")
-    top.add_argument("--runs", type=int, default=RUNS, help="days, each with a seed of its own (%(default)s)")
+    top.add_argument("--runs", type=_positive, default=RUNS, help="days, each with a seed of its own (%(default)s)")
     top.add_argument("--seed", type=int, default=SEED, help="of the first (%(default)s)")
     top.add_argument("--plot", type=Path, metavar="FILE", help="draw what waiting costs into a PNG file")
     top.add_argument("--write", action="store_true", help=f"put tables and plot into {PAGE.relative_to(PROJECT)}")
     add_sources(top)
     return top
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
+    return number
 
 
 def _of_a_grid(options: argparse.Namespace) -> bool:

@@ -8,7 +8,6 @@ from infra.capacity.outcome import Outcomes
 from infra.capacity.settings import Load, Scale, Work
 from infra.capacity.simulation import simulate
 from infra.costs.jobs import GpuService, Usage, generation, separation
-from infra.costs.measured import Measured
 from infra.costs.model import MONTH_SECONDS, CostModel, cold_start_seconds
 from infra.costs.parameters import Assumptions, Case
 
@@ -78,14 +77,9 @@ class Laboratory:
 
     def scale(self, case: Case = "likely") -> Scale:
         """The recommended settings, with the cold start of that case."""
-        return Scale.of(self.costs.defaults, start_of(self.costs.measured, self.costs.assumed.at(case)))
+        return Scale.of(self.costs.defaults, cold_start_seconds(self.costs.measured, self.costs.assumed.at(case)))
 
 
 def work_of(service: GpuService, assumed: Assumptions) -> Work:
     """What a job's use of a GPU is in the simulation."""
     return Work(service.alone_seconds, service.serial_share, assumed["job_variation"])
-
-
-def start_of(measured: Measured, assumed: Assumptions) -> float:
-    """How long a replica takes to start."""
-    return cold_start_seconds(measured, assumed)

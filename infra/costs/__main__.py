@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from infra.capacity.defaults import Defaults
-from infra.costs.bench_figures import BenchFigures, FigureMissing
+from infra.costs.bench_figures import BenchFigures
 from infra.costs.measured import Measured
 from infra.costs.model import CostModel
 from infra.costs.pages import PROJECT, printed, with_tables
@@ -22,11 +22,11 @@ PAGE = PROJECT / "docs" / "architecture" / "30-costs.md"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit status: 1 if a figure is missing."""
+    """The exit status: 1 if a file is, or lacks a figure."""
     options = parser().parse_args(arguments)
     try:
         tables = report(options).tables()
-    except (FigureMissing, OSError, KeyError) as error:
+    except (ValueError, OSError, KeyError) as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1
     if options.write:

@@ -25,7 +25,7 @@ TITLES = {
     "prices": "Prices",
 }
 _BROKEN_DOWN = 10_000  # jobs a day
-_UNMEASURED_CARDS = "a100"
+_LEFT_OUT = "a100"  # its limits are those of the T4, but for the replicas
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class CostReport:
 
     def _limits(self, of: Callable[[Limit], float]) -> str:
         model = LimitModel(self.limits, self.model.measured, self.model.assumed, self.model.defaults)
-        jobs = [job for job in self._jobs("likely") if job.card != _UNMEASURED_CARDS]
+        jobs = [job for job in self._jobs("likely") if job.card != _LEFT_OUT]
         by_job = [{limit.name: limit for limit in model.of(job)} for job in jobs]
         rows = []
         for name, limit in max(by_job, key=len).items():

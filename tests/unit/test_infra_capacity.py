@@ -257,6 +257,19 @@ def test_a_grid_has_a_row_for_every_combination(capsys: pytest.CaptureFixture[st
     assert len(rows) == 8
 
 
+@pytest.mark.parametrize("asked", ["--peak-factor 3", "--measured nowhere.md"])
+def test_what_makes_no_sense_is_said(asked: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--jobs-a-day", "10", "--runs", "1", *asked.split()]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("asked", ["--runs 0", "--batch-size 0", "--engine synth"])
+def test_an_option_out_of_range_is_refused(asked: str) -> None:
+    with pytest.raises(SystemExit) as refused:
+        main(asked.split())
+    assert refused.value.code == 2
+
+
 def test_the_plot_is_a_picture(report: CapacityReport, tmp_path: Path) -> None:
     draw(report.laboratory, runs=1, seed=1, path=tmp_path / "images" / "x.png")
     assert (tmp_path / "images" / "x.png").read_bytes().startswith(b"\x89PNG")
