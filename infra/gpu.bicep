@@ -10,8 +10,8 @@ param environmentName string
 param containerEnvironmentName string
 param registryServer string
 
-@description('The user-assigned identity that pulls the image and reads secrets before there is an app.')
-param starterName string
+@description('The user-assigned identity of the app, whose roles main.bicep has assigned.')
+param identityName string
 
 param storageName string
 param insightsName string
@@ -45,7 +45,7 @@ param newBatchThreshold string
 @description('Port of the Functions host in the image.')
 param port string
 
-@description('false leaves the scale rules to the platform, which makes them from the triggers.')
+@description('false leaves the scale rules to the platform, and makes the app act as the identity that those need.')
 @allowed(['true', 'false'])
 param ownScaleRules string
 
@@ -56,6 +56,10 @@ var names = loadJsonContent('names.json')
 var defaults = loadJsonContent('capacity/defaults.json') // what the simulation recommends: docs/architecture/31-capacity.md
 var batch = empty(batchSize) ? string(defaults.batchSize) : batchSize
 var health = '/${names.roles.gpu.http_functions.healthz}'
+
+// The platform makes rules for the system-assigned identity alone (ADR 34). That one has its roles only once there is an
+// app, and an app that finds storage closed does not come up: so it is not what a first deployment can start with.
+var actsAsItself = ownScaleRules == 'false'
 
 // All of a profile's node: a GPU is not shared.
 var sizes = {
@@ -70,7 +74,6 @@ var sizes = {
 }
 
 var settings = union({
-  APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD'
   APPLICATIONINSIGHTS_CONNECTION_STRING: insights.properties.ConnectionString
   AzureWebJobsStorage__accountName: storageName
   AzureWebJobsStorage__credential: 'managedidentity'
@@ -83,6 +86,11 @@ var settings = union({
   PYTHON_ENABLE_INIT_INDEXING: '1'
   STEMWORKS_ROLE: 'gpu'
   PUBLIC_URL: publicUrl
+}, actsAsItself ? {
+  APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD'
+} : {
+  APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identity.properties.clientId};Authorization=AAD'
+  AzureWebJobsStorage__clientId: identity.properties.clientId
 }, empty(webPubSubName) ? {} : {
   WEB_PUBSUB_ENDPOINT: webPubSubEndpoint
 }, ownSettings)
@@ -95,12 +103,11 @@ var secretSettings = empty(hubTokenUri) ? [] : [
   }
 ]
 
-// By identity, unlike the generated ones, which come and go with user-assigned identities (ADR 34).
 var queueRules = [for queue in names.roles.gpu.queues: {
   name: queue
   custom: {
     type: 'azure-queue'
-    identity: 'system'
+    identity: identity.id
     metadata: {
       accountName: storageName
       queueName: queue
@@ -113,8 +120,8 @@ resource home 'Microsoft.App/managedEnvironments@2026-07-01' existing = {
   name: containerEnvironmentName
 }
 
-resource starter 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
-  name: starterName
+resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
+  name: identityName
 }
 
 resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
@@ -132,7 +139,7 @@ resource app 'Microsoft.App/containerApps@2026-07-01' = {
   identity: {
     type: 'SystemAssigned,UserAssigned'
     userAssignedIdentities: {
-      '${starter.id}': {}
+      '${identity.id}': {}
     }
   }
   properties: {
@@ -149,14 +156,14 @@ resource app 'Microsoft.App/containerApps@2026-07-01' = {
       registries: [
         {
           server: registryServer
-          identity: starter.id
+          identity: identity.id
         }
       ]
       secrets: empty(hubTokenUri) ? [] : [
         {
           name: 'hub-token'
           keyVaultUrl: hubTokenUri
-          identity: starter.id
+          identity: identity.id
         }
       ]
     }
@@ -209,13 +216,14 @@ resource app 'Microsoft.App/containerApps@2026-07-01' = {
         maxReplicas: empty(mostReplicas) ? defaults.maxReplicas : int(mostReplicas)
         cooldownPeriod: empty(cooldownSeconds) ? defaults.cooldownPeriod : int(cooldownSeconds)
         pollingInterval: defaults.pollingInterval
-        allowScalingRuleOverride: ownScaleRules == 'true'
-        rules: ownScaleRules == 'true' ? queueRules : []
+        allowScalingRuleOverride: !actsAsItself
+        rules: actsAsItself ? [] : queueRules
       }
     }
   }
 }
 
+// The same roles for the system-assigned identity, so that ownScaleRules can be changed at any time.
 module roles 'modules/roles.bicep' = {
   name: 'roles-of-the-gpu-app'
   params: {

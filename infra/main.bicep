@@ -158,19 +158,31 @@ module registry 'modules/registry.bicep' = {
   scope: group
   params: {
     name: 'stemworks${token}'
-    identityName: 'gpu-starter-${token}'
     location: location
     tags: tags
   }
 }
 
-module starterRoles 'modules/roles.bicep' = {
-  name: 'roles-of-the-starter'
+module gpuIdentity 'modules/gpu-identity.bicep' = {
+  name: 'gpu-identity'
   scope: group
   params: {
-    principalId: registry.outputs.starterPrincipalId
+    name: 'gpu-${token}'
+    location: location
+    tags: tags
+  }
+}
+
+module gpuRoles 'modules/roles.bicep' = {
+  name: 'roles-of-the-gpu-identity'
+  scope: group
+  params: {
+    principalId: gpuIdentity.outputs.principalId
     registryName: registry.outputs.name
-    vaultName: vault.outputs.name
+    storageName: storage.outputs.name
+    vaultName: empty(hubToken) ? '' : vault.outputs.name
+    insightsName: monitoring.outputs.insightsName
+    webPubSubName: live ? webPubSub!.outputs.name : ''
   }
 }
 
@@ -303,7 +315,7 @@ output STEMWORKS_INSIGHTS string = monitoring.outputs.insightsName
 output STEMWORKS_CONTAINER_ENVIRONMENT string = containerEnvironment.outputs.name
 output STEMWORKS_GPU_APP string = 'gpu-${token}'
 output STEMWORKS_GPU_PROFILE string = gpuProfile
-output STEMWORKS_GPU_STARTER string = registry.outputs.starterName
+output STEMWORKS_GPU_IDENTITY string = gpuIdentity.outputs.name
 output STEMWORKS_HUB_TOKEN_URI string = vault.outputs.hubTokenUri
 output STEMWORKS_EVENT_TOPIC string = inbox.outputs.name
 output STEMWORKS_WEB_PUBSUB string = live ? webPubSub!.outputs.name : ''

@@ -119,7 +119,7 @@ class TestProperties:
         [
             ("infra/gpu.bicep", "maxReplicas:", "maxReplica:", "no property maxReplica"),
             ("infra/gpu.bicep", "pollingInterval", "pollinginterval", "it has pollingInterval"),
-            ("infra/gpu.bicep", "identity: 'system'", "identities: 'system'", "no property identities"),
+            ("infra/gpu.bicep", "    identity: identity.id\n", "    identities: identity.id\n", "no property identities"),
             ("infra/gpu.bicep", "external: false", "external: 'false'", "is boolean, not string"),
             ("infra/gpu.bicep", "type: 'Startup'", "type: 'Start'", "none of Liveness, Readiness, Startup: Start"),
             ("infra/gpu.bicep", "app.identity.principalId", "app.identity.principal", "has no principal"),
