@@ -17,6 +17,11 @@ from core.settings import Settings
 
 log = logging.getLogger(__name__)
 
+MOST_EXPIRED = 20_000
+"""Jobs that one run of the timer expires at most: what is left waits for the next one, ten minutes later."""
+
+_PAGE = 1000  # jobs that are looked up at once
+
 
 def lost(job: Job, now: datetime, resend_after_seconds: float) -> bool:
     """Whether nobody seems to hold the job: its worker fell silent, or its message was never picked up.
@@ -55,15 +60,23 @@ class Housekeeping:
     def expire(self) -> int:
         """Remove what is past its time: files of ended jobs, uploads, idempotency keys; returns how many jobs."""
         expired = 0
-        for job in self.jobs.due(self.clock()):
-            try:
-                self._expire(job)
-                expired += 1
-            except (RowChanged, RowNotFound):
-                log.info("job %s changed while it expired", job.job_id)
+        while expired < MOST_EXPIRED:
+            due = list(self.jobs.due(self.clock(), _PAGE))
+            done = sum(map(self._has_expired, due))
+            expired += done
+            if len(due) < _PAGE or not done:
+                break
         for expire in self.expire_others:
             expire()
         return expired
+
+    def _has_expired(self, job: Job) -> bool:
+        try:
+            self._expire(job)
+        except (RowChanged, RowNotFound):
+            log.info("job %s changed while it expired", job.job_id)
+            return False
+        return True
 
     def _expire(self, job: Job) -> None:
         """First the row, so that nobody retries the job meanwhile; a timer that dies in between goes on from there."""

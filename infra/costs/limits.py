@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass
 from typing import Literal
 
-from core.jobs.store import JobStore
+from core.jobs.housekeeping import MOST_EXPIRED
 from core.settings import Settings
 from infra.capacity.defaults import Defaults
 from infra.costs.jobs import Usage
@@ -74,6 +73,5 @@ class LimitModel:
 
 
 def expired_a_day() -> float:
-    """The timer takes one page of jobs a run."""
-    a_run: int = inspect.signature(JobStore.due).parameters["limit"].default
-    return a_run * _DAY_SECONDS / _EXPIRE_SECONDS
+    """The timer takes so many jobs a run."""
+    return MOST_EXPIRED * _DAY_SECONDS / _EXPIRE_SECONDS

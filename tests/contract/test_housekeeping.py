@@ -9,6 +9,7 @@ import pytest
 
 from core.bootstrap import Services
 from core.errors import DeadLetterNotFound, JobStateConflict, StorageUnavailable
+from core.jobs import housekeeping
 from core.jobs.messages import CPU_REQUESTS
 from core.jobs.model import AUDIO_FILES, Job, JobStatus
 from core.jobs.store import JobStore
@@ -70,6 +71,16 @@ def test_housekeeping_removes_files_that_have_expired(services: Services, new_jo
     assert services.storage.blobs.properties(AUDIO_FILES, f"{short.folder}bass.wav") is None
     assert services.storage.blobs.properties(AUDIO_FILES, f"{long.folder}bass.wav") is not None
     assert services.housekeeping.expire() == 0
+
+
+def test_one_run_expires_more_jobs_than_it_looks_up_at_once(
+    services: Services, new_job: NewJob, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "_PAGE", 2)
+    for _ in range(5):
+        services.jobs.cancel(services.jobs.submit(new_job(expires_in_seconds=60)).job_id)
+    clock.advance(61)
+    assert services.housekeeping.expire() == 5
 
 
 def test_a_job_whose_files_are_being_removed_cannot_be_retried(

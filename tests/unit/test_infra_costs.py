@@ -261,7 +261,9 @@ def test_a_limit_is_met_where_a_day_of_jobs_fills_it() -> None:
     assert requests.jobs_a_day * usage.operations.total / 86400 == pytest.approx(20_000)
     assert requests.at_peak(3) == pytest.approx(requests.jobs_a_day / 3)
     assert found["one queue"].jobs_a_day * 3 / 86400 == pytest.approx(2000), "send, receive, delete"
-    assert found["files that expire"].at_peak(3) == found["files that expire"].jobs_a_day == expired_a_day() == 144_000
+    assert (
+        found["files that expire"].at_peak(3) == found["files that expire"].jobs_a_day == expired_a_day() == 2_880_000
+    )
     assert "GPU replicas (maxReplicas)" not in found
 
 
