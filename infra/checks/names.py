@@ -6,6 +6,8 @@ Bicep reads that file with ``loadJsonContent``; what is written by hand elsewher
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -34,34 +36,16 @@ def names_of_the_code() -> Names:
         "model_container": MODELS,
         "tables": list(TABLES),
         "web_pubsub_hub": Settings.model_fields["web_pubsub_hub"].default,
-        "roles": {role: _triggers(role) for role in ("http", "gpu", "all")},
+        "roles": _roles(),
     }
 
 
-def _triggers(role: str) -> Names:
-    """What the functions of a role listen to: queues, and by the function's name containers, schedules and routes."""
-    import azure.functions as func
-
-    import function_app
-
-    app = func.FunctionApp()
-    for module in function_app.BLUEPRINTS[role]:
-        app.register_functions(module.blueprint)
-    found: Names = {"queues": [], "blob_functions": {}, "timer_functions": {}, "http_functions": {}}
-    for function in app.get_functions():
-        trigger = function.get_trigger()
-        assert trigger is not None, function
-        binding = trigger.get_dict_repr()
-        match binding["type"]:
-            case "queueTrigger":
-                found["queues"].append(binding["queueName"])
-            case "blobTrigger":
-                found["blob_functions"][function.get_function_name()] = binding["path"].partition("/")[0]
-            case "timerTrigger":
-                found["timer_functions"][function.get_function_name()] = binding["schedule"]
-            case "httpTrigger":
-                found["http_functions"][function.get_function_name()] = binding["route"]
-    return found
+def _roles() -> Names:
+    """What the functions of each role listen to, asked in a process of its own: in one, blobs are bound only once."""
+    command = [sys.executable, "-m", "infra.checks.triggers"]
+    printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    roles: Names = json.loads(printed)
+    return roles
 
 
 def written(names: Names) -> str:
