@@ -185,8 +185,9 @@ resource app 'Microsoft.App/containerApps@2026-07-01' = {
                 path: health
                 port: int(port)
               }
-              periodSeconds: 5
-              failureThreshold: 60
+              periodSeconds: 30
+              timeoutSeconds: 5
+              failureThreshold: 10 // the most that Azure takes
             }
             {
               type: 'Readiness'

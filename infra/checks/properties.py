@@ -112,6 +112,8 @@ class _Values:
             yield self._fault(node, f"{where} is {kind}, not {node.type}")
         elif shape.values and (given := literal(node)) is not None and given not in shape.values:
             yield self._fault(node, f"{where} is none of {', '.join(sorted(shape.values))}: {given}")
+        elif node.type == "number" and not _fits(float(text_of(node)), shape):
+            yield self._fault(node, f"{where} is {text_of(node)}, and may be {_range(shape)}")
 
     def _array_faults(self, node: Node, shape: Shape, where: str) -> Iterator[Fault]:
         if shape.scalars or (shape.fields and not shape.is_array):
@@ -137,6 +139,16 @@ class _Values:
 
     def _fault(self, node: Node, detail: str) -> Fault:
         return Fault(self._file.path, line_of(node), detail)
+
+
+def _fits(number: float, shape: Shape) -> bool:
+    return (shape.least is None or number >= shape.least) and (shape.most is None or number <= shape.most)
+
+
+def _range(shape: Shape) -> str:
+    least = [] if shape.least is None else [f"from {shape.least:g}"]
+    most = [] if shape.most is None else [f"up to {shape.most:g}"]
+    return " ".join(least + most)
 
 
 def _variant(shape: Shape, given: dict[str, tuple[Node, Node]]) -> Shape:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cache
 from importlib import import_module
@@ -73,6 +73,7 @@ class Shape:
     Attributes:
         scalars: kinds of literal that fit, of ``string``, ``number`` and ``boolean``; empty if none is known to.
         values: of a string, those that the service is known to take.
+        least, most: of a number, the bounds that the model tells.
         fields: of an object, its properties by their names on the wire; asked for when needed, as models refer to
             themselves. ``None`` if it is no object, or one of any properties.
         items: of an array, or of an object with names of one's own, what is in it.
@@ -81,6 +82,8 @@ class Shape:
 
     scalars: frozenset[str] = frozenset()
     values: frozenset[str] = frozenset()
+    least: float | None = None
+    most: float | None = None
     fields: Callable[[], Mapping[str, Field]] | None = None
     items: Shape | None = None
     is_array: bool = False
@@ -136,11 +139,24 @@ def _new_fields(package: str, models: ModuleType, model: type) -> dict[str, Fiel
                 annotation = base.__annotations__[attribute]
                 visibility = declared._visibility
                 found[declared._rest_name_input or attribute] = Field(
-                    _annotated(package, models, annotation),
+                    _bounded(_annotated(package, models, annotation), _told_bounds(base, attribute)),
                     read_only=visibility == ["read"],
                     required=type(None) not in get_args(annotation) and visibility != ["read"],
                 )
     return found
+
+
+def _told_bounds(model: type, attribute: str) -> Mapping[str, float]:
+    """Newer packages tell bounds in words alone: ``Minimum value is 1. Maximum value is 10.``"""
+    told = re.search(rf":ivar {attribute}:(.*?):vartype", model.__doc__ or "", re.DOTALL)
+    words = " ".join(told[1].split()) if told else ""
+    return {word.lower(): float(bound) for word, bound in re.findall(r"(Minimum|Maximum) value is (\d+)", words)}
+
+
+def _bounded(shape: Shape, bounds: Mapping[str, Any]) -> Shape:
+    if "number" not in shape.scalars:
+        return shape
+    return replace(shape, least=bounds.get("minimum"), most=bounds.get("maximum"))
 
 
 def _annotated(package: str, models: ModuleType, annotation: Any) -> Shape:
@@ -173,7 +189,8 @@ def _old_fields(package: str, model: Any) -> dict[str, Field]:
     found: dict[str, Field] = {}
     for attribute, declared in model._attribute_map.items():
         rules = model._validation.get(attribute, {})
-        each = Field(_wired(package, declared["type"]), bool(rules.get("readonly")), bool(rules.get("required")))
+        shape = _bounded(_wired(package, declared["type"]), rules)
+        each = Field(shape, bool(rules.get("readonly")), bool(rules.get("required")))
         outer, dot, inner = declared["key"].partition(".")
         (nested.setdefault(outer, {}) if dot else found)[inner or outer] = each
     for outer, fields in nested.items():

@@ -119,9 +119,16 @@ class TestProperties:
         [
             ("infra/gpu.bicep", "maxReplicas:", "maxReplica:", "no property maxReplica"),
             ("infra/gpu.bicep", "pollingInterval", "pollinginterval", "it has pollingInterval"),
-            ("infra/gpu.bicep", "    identity: identity.id\n", "    identities: identity.id\n", "no property identities"),
+            (
+                "infra/gpu.bicep",
+                "    identity: identity.id\n",
+                "    identities: identity.id\n",
+                "no property identities",
+            ),
             ("infra/gpu.bicep", "external: false", "external: 'false'", "is boolean, not string"),
             ("infra/gpu.bicep", "type: 'Startup'", "type: 'Start'", "none of Liveness, Readiness, Startup: Start"),
+            ("infra/gpu.bicep", "failureThreshold: 10", "failureThreshold: 60", "is 60, and may be from 1 up to 10"),
+            ("infra/gpu.bicep", "periodSeconds: 30", "periodSeconds: 300", "is 300, and may be from 1 up to 240"),
             ("infra/gpu.bicep", "app.identity.principalId", "app.identity.principal", "has no principal"),
             ("infra/gpu.bicep", "containerApps@2026", "containerApps@2016", "the SDK speaks"),
             ("infra/gpu.bicep", "containerApps@2026-07-01", "containerApps@next", "is no API version"),
