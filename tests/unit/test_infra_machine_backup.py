@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -78,6 +79,11 @@ class Machine:
 
     def is_running(self) -> bool:
         return subprocess.run(["kill", "-0", self.pid_file.read_text().strip()], capture_output=True).returncode == 0
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_an_earlier_restore(machine: Machine) -> None:
+    shutil.rmtree(machine.data.parent / "storage.before-restore", ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
@@ -174,3 +180,66 @@ def test_a_folder_that_is_not_azurites_is_refused_before_anything_is_stopped(mac
     done = machine.run("backup.sh", other, tmp_path)
     assert done.returncode != 0 and "not a folder of Azurite's" in done.stderr
     assert machine.is_running()
+
+
+def test_only_one_backup_or_restore_works_at_a_time(machine: Machine, tmp_path: Path) -> None:
+    archive = machine.backup(tmp_path)
+    with (machine.data.parent / "storage.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for done in (
+            machine.run("backup.sh", machine.data, tmp_path / "other"),
+            machine.run("restore.sh", archive, machine.data),
+        ):
+            assert done.returncode != 0 and "is at work" in done.stderr
+    assert machine.is_running()
+    assert not (machine.data.parent / "storage.snapshot").exists()
+
+
+def test_a_storage_that_is_reached_by_a_link_is_copied_and_restored_where_it_lies(
+    machine: Machine, tmp_path: Path
+) -> None:
+    link = tmp_path / "storage by a link"
+    link.symlink_to(machine.data)
+    copied = machine.run("backup.sh", link, tmp_path / "backups")
+    assert copied.returncode == 0, copied.stderr
+    restored = machine.run("restore.sh", Path(copied.stdout.strip()), link)
+    assert restored.returncode == 0, restored.stderr
+    assert link.is_symlink() and (link / "__azurite_db_table__.json").exists()
+    assert (machine.data.parent / "storage.before-restore").is_dir()
+
+
+def test_a_restore_that_fails_half_way_leaves_what_was_there_and_storage_up(machine: Machine, tmp_path: Path) -> None:
+    write(machine.storage, "a/song.wav", b"music")
+    archive = machine.backup(tmp_path / "backups")
+    broken = tmp_path / "bin" / "mv"
+    broken.parent.mkdir()
+    broken.write_text(f'#!/bin/sh\ncase $1 in *.restoring) exit 1 ;; esac\nexec {shutil.which("mv")} "$@"\n')
+    broken.chmod(0o755)
+    done = machine.run("restore.sh", archive, machine.data, PATH=f"{broken.parent}:{os.environ['PATH']}")
+    assert done.returncode != 0
+    assert machine.is_running()
+    assert read(machine.storage, "a/song.wav") == b"music"
+    assert sorted(path.name for path in machine.data.parent.glob("storage*")) == ["storage", "storage.lock"]
+
+
+@pytest.mark.parametrize("keep", ["0", "-1", "all"])
+def test_a_backup_that_would_keep_nothing_is_refused(machine: Machine, tmp_path: Path, keep: str) -> None:
+    older = tmp_path / "stemworks-20260101T033000Z.tar"
+    older.touch()
+    done = machine.run("backup.sh", machine.data, tmp_path, STEMWORKS_KEEP=keep)
+    assert done.returncode != 0 and "STEMWORKS_KEEP" in done.stderr
+    assert older.exists() and machine.is_running()
+
+
+def test_backups_do_not_go_into_what_is_backed_up(machine: Machine) -> None:
+    done = machine.run("backup.sh", machine.data, machine.data / "backups")
+    (machine.data / "backups").rmdir()
+    assert done.returncode != 0 and "inside" in done.stderr
+    assert machine.is_running()
+
+
+def test_an_archive_is_nobody_elses_to_read_and_none_that_broke_off_stays(machine: Machine, tmp_path: Path) -> None:
+    (tmp_path / "stemworks-20260101T033000Z.tar.partial").touch()  # the power went
+    archive = machine.backup(tmp_path)
+    assert archive.stat().st_mode & 0o077 == 0
+    assert not list(tmp_path.glob("*.partial"))
