@@ -6,12 +6,11 @@ Bicep reads that file with ``loadJsonContent``; what is written by hand elsewher
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from infra.checks.fault import Fault
+from infra.checks.functions import Functions, functions_of_roles
 
 ROOT = Path(__file__).parents[2]
 FILE = Path("infra/names.json")
@@ -36,16 +35,24 @@ def names_of_the_code() -> Names:
         "model_container": MODELS,
         "tables": list(TABLES),
         "web_pubsub_hub": Settings.model_fields["web_pubsub_hub"].default,
-        "roles": _roles(),
+        "roles": {role: _listening(functions) for role, functions in functions_of_roles().items()},
     }
 
 
-def _roles() -> Names:
-    """What the functions of each role listen to, asked in a process of its own: in one, blobs are bound only once."""
-    command = [sys.executable, "-m", "infra.checks.triggers"]
-    printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    roles: Names = json.loads(printed)
-    return roles
+def _listening(functions: Functions) -> Names:
+    """What functions listen to: queues, and by the function's name containers, schedules and routes."""
+    found: Names = {"queues": [], "blob_functions": {}, "timer_functions": {}, "http_functions": {}}
+    for name, trigger in functions.items():
+        match trigger["type"]:
+            case "queueTrigger":
+                found["queues"].append(trigger["queueName"])
+            case "blobTrigger":
+                found["blob_functions"][name] = trigger["path"].partition("/")[0]
+            case "timerTrigger":
+                found["timer_functions"][name] = trigger["schedule"]
+            case "httpTrigger":
+                found["http_functions"][name] = trigger["route"]
+    return found
 
 
 def written(names: Names) -> str:

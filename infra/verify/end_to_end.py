@@ -18,8 +18,8 @@ SUITE = "tests/e2e"
 
 ELSEWHERE = {
     f"{SUITE}/test_separations.py::TestInbox": "it drops files into the storage account itself",
-    f"{SUITE}/test_separations.py::test_the_song_that_came_with_a_job_goes_once_it_is_used": "it looks into the storage "
-    "account itself",
+    f"{SUITE}/test_separations.py::test_the_song_that_came_with_a_job_goes_once_it_is_used": "it looks into the "
+    "storage account itself",
     f"{SUITE}/test_bridges.py::test_an_engine_without_its_weights_fails_its_job_with_what_to_do": "it expects no "
     "weights, and a GPU app that is awake; --gpu wakes one",
 }

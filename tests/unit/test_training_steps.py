@@ -109,13 +109,19 @@ def test_a_signal_lets_the_step_end_and_keeps_it(tmp_path: Path, uninterrupted: 
 
 
 def test_a_second_signal_is_handled_as_it_always_was() -> None:
-    before = signal.getsignal(signal.SIGINT)
-    with Stopping() as stopping:
-        signal.raise_signal(signal.SIGINT)
-        assert stopping.asked
-        with pytest.raises(KeyboardInterrupt):
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)  # a shell has its background processes ignore it
+    try:
+        with Stopping() as stopping:
             signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is before
+            assert stopping.asked
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is interrupt
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_run_that_is_over_is_not_gone_on_with(tmp_path: Path) -> None:

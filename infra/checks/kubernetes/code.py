@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
+from infra.checks.functions import Functions, functions_of_roles
 from infra.checks.kubernetes.rendering import ROOT
 
 EXPLAINED = {
@@ -67,18 +67,9 @@ def batch_size(environment: Mapping[str, str]) -> int:
     return int(override or host["extensions"]["queues"]["batchSize"])
 
 
-@cache
-def functions(role: str) -> Mapping[str, Mapping[str, Any]]:
+def functions(role: str) -> Functions:
     """The functions of a role, by name, each with its trigger."""
-    import azure.functions as func
-
-    import function_app
-
-    app = func.FunctionApp()
-    for module in function_app.BLUEPRINTS[role]:
-        app.register_functions(module.blueprint)
-    triggers = ((function.get_function_name(), function.get_trigger()) for function in app.get_functions())
-    return {name: trigger.get_dict_repr() for name, trigger in triggers if name and trigger}
+    return functions_of_roles()[role]
 
 
 def routes(role: str) -> set[str]:
