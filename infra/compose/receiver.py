@@ -8,6 +8,7 @@ status, which shows what the sender does about it. For development: whoever reac
 from __future__ import annotations
 
 import base64
+import binascii
 import hmac
 import json
 import os
@@ -54,19 +55,27 @@ def verdict(secrets: list[str], headers: dict[str, str], body: bytes, now_second
         return "signed for another time"
     signed = f"{message_id}.{timestamp}.".encode() + body
     expected = [_signature(secret, signed) for secret in secrets]
-    matches = (hmac.compare_digest(ours, theirs) for ours in expected for theirs in signatures)
+    matches = (hmac.compare_digest(ours, theirs.encode()) for ours in expected for theirs in signatures)
     return GENUINE if any(matches) else "signed by another secret"
 
 
-def _signature(secret: str, signed: bytes) -> str:
-    key = base64.b64decode(secret.removeprefix("whsec_"))
-    return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
+def _signature(secret: str, signed: bytes) -> bytes:
+    return b"v1," + base64.b64encode(hmac.digest(_key(secret), signed, "sha256"))
+
+
+def _key(secret: str) -> bytes:
+    try:
+        return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except binascii.Error as error:
+        raise SystemExit(f"WEBHOOK_SECRETS: one is not whsec_ and base64 ({error})") from None
 
 
 class Receiver(ThreadingHTTPServer):
-    """Keeps the last deliveries, the newest first."""
+    """Keeps the last deliveries, the newest first. Raises ``SystemExit`` for a secret that is none."""
 
     def __init__(self, port: int, secrets: list[str], host: str = "") -> None:
+        for secret in secrets:
+            _key(secret)
         super().__init__((host, port), _Handler)
         self.daemon_threads = True
         self.secrets = secrets
