@@ -77,7 +77,7 @@ param alertMail string = ''
 @minValue(1)
 param budgetAmount int = 100
 
-@description('First day of the month of the first deployment. The preprovision hook sets it.')
+@description('First day of the month of the first deployment with alertMail. The preprovision hook sets it.')
 param budgetStart string = ''
 
 @description('The most logs that are taken in a day, in GB.')

@@ -7,10 +7,13 @@ PAUSE_SECONDS=${PAUSE_SECONDS:-15}
 
 here=$(cd "$(dirname "$0")" && pwd)
 
-command -v az >/dev/null || { echo "az, the Azure CLI, is needed: see docs/architecture/27-deployment.md" >&2; exit 1; }
+fail() { # WHY
+    echo "$1" >&2
+    exit 1
+}
 
-value() { # NAME of azd's environment, empty where there is none
-    azd env get-value "$1" 2>/dev/null || true
+value() { # NAME of azd's environment, empty where there is none; azd tells what is wrong on stdout
+    if found=$(azd env get-value "$1" 2>/dev/null); then echo "$found"; fi
 }
 
 retry() { # WHAT COMMAND…: until it succeeds
@@ -18,14 +21,17 @@ retry() { # WHAT COMMAND…: until it succeeds
     shift
     try=1
     until "$@"; do
-        [ "$try" -lt "$TRIES" ] || { echo "$what: given up after $TRIES tries" >&2; exit 1; }
+        [ "$try" -lt "$TRIES" ] || fail "$what: given up after $TRIES tries"
         echo "$what: not yet, again in $PAUSE_SECONDS s"
         try=$((try + 1))
         sleep "$PAUSE_SECONDS"
     done
 }
 
+command -v az >/dev/null || fail "az, the Azure CLI, is needed: see docs/architecture/27-deployment.md"
+az account show --output none || fail "az must be signed in, apart from azd: az login"
 host=$(value STEMWORKS_HTTP_HOST)
+[ -n "$host" ] || fail "azd does not know STEMWORKS_HTTP_HOST: azd provision"
 retry "https://$host/healthz" curl --fail --silent --show-error --max-time 60 --output /dev/null "https://$host/healthz"
 
 # Event Grid and Web PubSub ask the app before they are connected, and the host makes its key when it has loaded.

@@ -13,7 +13,7 @@ from infra.checks.names import ROOT
 
 AZD = """#!/bin/sh
 case "$1 $2" in
-"env get-value") [ -f "$ENVIRONMENT/$3" ] && cat "$ENVIRONMENT/$3" || { echo "no $3" >&2; exit 1; } ;;
+"env get-value") [ -f "$ENVIRONMENT/$3" ] && cat "$ENVIRONMENT/$3" || { echo "ERROR: no $3"; exit 1; } ;;
 "env set") printf %s "$4" >"$ENVIRONMENT/$3" ;;
 esac
 """
@@ -69,7 +69,24 @@ class TestPreprovision:
         read = Settings.read({name: values[name] for name in ("API_KEYS", "WEBHOOK_SECRETS")})
         assert len(base64.b64decode(read.webhook_secrets[0].removeprefix("whsec_"))) == 32
         assert re.fullmatch("[0-9a-f]{64}", read.api_keys[0])
-        assert re.fullmatch(r"\d{4}-\d\d-01", values["BUDGET_START"])
+        assert "BUDGET_START" not in values
+
+    def test_a_budget_begins_in_the_month_in_which_it_is_first_asked_for(self, hooks: Hooks) -> None:
+        """Azure takes no budget that began in an earlier month, and none that begins anew."""
+        hooks.run("preprovision.sh")
+        (hooks.environment / "ALERT_MAIL").write_text("you@example.org")
+        assert hooks.run("preprovision.sh").returncode == 0
+        assert re.fullmatch(r"\d{4}-\d\d-01", hooks.values()["BUDGET_START"])
+        (hooks.environment / "BUDGET_START").write_text("2024-02-01")
+        hooks.run("preprovision.sh")
+        assert hooks.values()["BUDGET_START"] == "2024-02-01"
+
+    def test_after_azd_down_the_next_budget_begins_anew(self, hooks: Hooks) -> None:
+        (hooks.environment / "ALERT_MAIL").write_text("you@example.org")
+        (hooks.environment / "BUDGET_START").write_text("2024-02-01")
+        assert hooks.run("postdown.sh").returncode == 0
+        hooks.run("preprovision.sh")
+        assert hooks.values()["BUDGET_START"] > "2024-02-01"
 
     def test_what_is_there_stays(self, hooks: Hooks) -> None:
         hooks.run("preprovision.sh")
@@ -103,16 +120,34 @@ class TestPostdeploy:
         ended = hooks.run("postdeploy.sh")
         assert ended.returncode == 0, ended.stderr
         assert "https://the-http_host/healthz" in hooks.calls("curl")[0]
-        (call,) = hooks.calls("az")
+        signed_in, call = hooks.calls("az")
+        assert signed_in.startswith("account show")
         assert "--resource-group rg-music" in call
         assert "httpAppName=the-http_app topicName=the-event_topic webPubSubName= webPubSubAudience=" in call
         assert "Stemworks answers at the-url" in ended.stdout
 
     def test_it_waits_for_the_app_and_for_its_key(self, hooks: Hooks) -> None:
         hooks.notes("curl", failures=3)
-        hooks.notes("az", failures=2)
+        hooks.program("az", NOTES.format(name="az", failures=3).replace("\n[", '\n[ "$1" = account ] ||\n['))
         assert hooks.run("postdeploy.sh").returncode == 0
-        assert (len(hooks.calls("curl")), len(hooks.calls("az"))) == (4, 3)
+        assert (len(hooks.calls("curl")), len(hooks.calls("az"))) == (4, 4)
+
+    def test_az_that_is_not_signed_in_is_told_at_once(self, hooks: Hooks) -> None:
+        hooks.notes("curl")
+        hooks.notes("az", failures=1000)
+        ended = hooks.run("postdeploy.sh")
+        assert ended.returncode == 1
+        assert "az login" in ended.stderr
+        assert hooks.calls("curl") == []
+
+    def test_what_azd_does_not_know_is_told_at_once(self, hooks: Hooks) -> None:
+        (hooks.environment / "STEMWORKS_HTTP_HOST").unlink()
+        hooks.notes("curl")
+        hooks.notes("az")
+        ended = hooks.run("postdeploy.sh")
+        assert ended.returncode == 1
+        assert "azd provision" in ended.stderr
+        assert hooks.calls("curl") == []
 
     def test_it_gives_up_on_an_app_that_never_answers(self, hooks: Hooks) -> None:
         hooks.notes("curl", failures=1000)
@@ -120,4 +155,4 @@ class TestPostdeploy:
         ended = hooks.run("postdeploy.sh")
         assert ended.returncode == 1
         assert "given up after 20 tries" in ended.stderr
-        assert hooks.calls("az") == []
+        assert [call for call in hooks.calls("az") if "deployment" in call] == []
