@@ -48,6 +48,8 @@ class Usage:
         executions: of functions of the HTTP role.
         rows: written into the table of jobs.
         result_bytes: what is kept until it expires, and sent to the client.
+        written_bytes: into storage, by whomever.
+        read_bytes: out of storage, by the app itself.
     """
 
     engine: str
@@ -59,6 +61,13 @@ class Usage:
     operations: Operations
     rows: float
     result_bytes: float
+    written_bytes: float
+    read_bytes: float
+
+    @property
+    def logged(self) -> float:
+        """Executions of both roles."""
+        return self.executions + (self.gpu is not None)
 
     @property
     def label(self) -> str:
@@ -88,6 +97,8 @@ def separation(measured: Measured, assumed: Assumptions, card: str | None = None
         cpu_seconds=0.0 if card else own_seconds, gpu=gpu, busy_seconds=own_seconds,
         blobs=separation_blobs(assumed, SONG_SECONDS) + removed(2 * STEMS + 1),
         result_bytes=STEMS * wav_size_bytes(round(SONG_SECONDS * _SONG_RATE), _SONG_CHANNELS),
+        stored_bytes=_song_bytes(assumed, SONG_SECONDS) + _part_bytes(SONG_SECONDS),
+        read_bytes=_song_bytes(assumed, SONG_SECONDS) * 2 + _part_bytes(SONG_SECONDS),
     )  # fmt: skip
 
 
@@ -111,6 +122,7 @@ def generation(measured: Measured, assumed: Assumptions, card: str | None = None
 def _usage(
     measured: Measured, assumed: Assumptions, engine: str, card: str | None, audio_seconds: float, *,
     cpu_seconds: float, gpu: GpuService | None, busy_seconds: float, blobs: Operations, result_bytes: float,
+    stored_bytes: float = 0.0, read_bytes: float = 0.0,
 ) -> Usage:  # fmt: skip
     """Add what all jobs have in common: their rows and messages, and one write of progress a second."""
     reads = assumed["client_reads"]
@@ -126,6 +138,8 @@ def _usage(
         operations=rows + beside + blobs,
         rows=rows_of_a_life() + busy_seconds,
         result_bytes=result_bytes,
+        written_bytes=stored_bytes + result_bytes,
+        read_bytes=read_bytes,
     )
 
 
@@ -135,7 +149,7 @@ def separation_blobs(assumed: Assumptions, seconds: float) -> Operations:
 
     A song of 60 s, counted through ``bench/counting_proxy.py``, took as many: ``test_a_separation_was_counted``.
     """
-    song_bytes = seconds * assumed["song_kbit_per_second"] * 1000 / 8
+    song_bytes = _song_bytes(assumed, seconds)
     full, rest_seconds = divmod(seconds, assumed["part_seconds"])
     parts = full + (rest_seconds > 0)
     stem_bytes = wav_size_bytes(round(seconds * _SONG_RATE), _SONG_CHANNELS)
@@ -151,9 +165,18 @@ def separation_blobs(assumed: Assumptions, seconds: float) -> Operations:
     )
 
 
+def _song_bytes(assumed: Assumptions, seconds: float) -> float:
+    return seconds * assumed["song_kbit_per_second"] * 1000 / 8
+
+
+def _part_bytes(seconds: float) -> int:
+    """A piece of all stems in float32."""
+    return round(seconds * _SONG_RATE) * _SONG_CHANNELS * STEMS * _FLOAT_BYTES
+
+
 def _part(seconds: float) -> Operations:
-    """A piece of all stems in float32, stored and fetched again."""
-    size_bytes = round(seconds * _SONG_RATE) * _SONG_CHANNELS * STEMS * _FLOAT_BYTES
+    """A piece of all stems, stored and fetched again."""
+    size_bytes = _part_bytes(seconds)
     return written(size_bytes) + read(size_bytes) if size_bytes else Operations()
 
 

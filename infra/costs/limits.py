@@ -50,12 +50,16 @@ class LimitModel:
     def of(self, usage: Usage) -> list[Limit]:
         """All limits for jobs of one kind."""
         limits, messages = self.limits, self.measured.queue_operations / _QUEUES_OF_A_JOB
-        sent_gbit = usage.result_bytes * 8 / 1e9 * max(1.0, self.assumed["downloads"])
+        fetched_bytes = usage.result_bytes * max(1.0, self.assumed["downloads"])
+        sent_gbit = (usage.read_bytes + fetched_bytes) * 8 / 1e9  # clients in the region count, and so does the app
         kept_tb = usage.result_bytes * Settings().retention_seconds / _DAY_SECONDS / 1e12
         return [
             self._rate("one queue", "more accounts", limits["queue_messages"], messages),
             self._rate("the account's requests", "more accounts", limits["account_requests"], usage.operations.total),
             self._rate("one partition: the jobs", "more accounts", limits["partition_rows"], usage.rows),
+            self._rate(
+                "the account's ingress", "more accounts", limits["account_ingress_gbit"], usage.written_bytes * 8 / 1e9
+            ),
             self._rate("the account's egress", "more accounts", limits["account_egress_gbit"], sent_gbit),
             Limit("the account's capacity", "more accounts", limits["account_capacity_tb"] / kept_tb, evened_out=True),
             Limit("files that expire", "code", expired_a_day(), evened_out=True),

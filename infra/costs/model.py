@@ -136,7 +136,7 @@ class CostModel:
         return self.prices.egress((usage.result_bytes if usage else 0) * jobs * self.assumed["downloads"] / _GB)
 
     def _logs(self, usage: Usage | None, jobs: float) -> float:
-        executions = jobs * (usage.executions if usage else 0) + _TIMER_RUNS
+        executions = jobs * (usage.logged if usage else 0) + _TIMER_RUNS
         gb = executions * self.assumed["log_kb"] * 1000 / _GB
         return max(0.0, gb - self.prices.grant("log_gb")) * self.prices["log_gb"]
 

@@ -9,9 +9,28 @@ from pathlib import Path
 from typing import Any, Literal
 
 HERE = Path(__file__).resolve().parent
+PRICES, ASSUMPTIONS, LIMITS = (HERE / f"{name}.toml" for name in ("prices", "assumptions", "limits"))
 Case = Literal["low", "likely", "high"]
 CASES: tuple[Case, ...] = ("low", "likely", "high")
 _OPERATIONS = 10_000  # the unit in which storage is billed
+
+
+def load(path: Path, ours: Path) -> dict[str, Any]:
+    """A file with all that ours of its kind has. Raises ``ValueError``, with its name, if it is no such file."""
+    try:
+        entries = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"{path}: {error}") from None
+    if missing := [
+        name for name in _names(tomllib.loads(ours.read_text(encoding="utf-8"))) if name not in _names(entries)
+    ]:
+        raise ValueError(f"{path} lacks {', '.join(missing)}")
+    return entries
+
+
+def _names(entries: Mapping[str, Any]) -> list[str]:
+    inner = {name: entry if isinstance(entry, dict) else {} for name, entry in entries.items()}
+    return [*entries, *(f"{name}.{key}" for name, entry in inner.items() for key in entry)]
 
 
 @dataclass(frozen=True)
@@ -21,9 +40,9 @@ class Prices:
     entries: Mapping[str, Any]
 
     @classmethod
-    def load(cls, path: Path = HERE / "prices.toml") -> Prices:
+    def load(cls, path: Path = PRICES) -> Prices:
         """Read a file of prices."""
-        return cls(tomllib.loads(path.read_text()))
+        return cls(load(path, PRICES))
 
     def __getitem__(self, name: str) -> float:
         return float(self.entries[name]["amount"])
@@ -55,9 +74,9 @@ class Assumptions:
     case: Case = "likely"
 
     @classmethod
-    def load(cls, path: Path = HERE / "assumptions.toml", case: Case = "likely") -> Assumptions:
+    def load(cls, path: Path = ASSUMPTIONS, case: Case = "likely") -> Assumptions:
         """Read a file of assumptions."""
-        return cls(tomllib.loads(path.read_text()), case)
+        return cls(load(path, ASSUMPTIONS), case)
 
     def __getitem__(self, name: str) -> float:
         return float(self.entries[name][self.case])
@@ -74,9 +93,9 @@ class Limits:
     entries: Mapping[str, Any]
 
     @classmethod
-    def load(cls, path: Path = HERE / "limits.toml") -> Limits:
+    def load(cls, path: Path = LIMITS) -> Limits:
         """Read a file of limits."""
-        return cls(tomllib.loads(path.read_text()))
+        return cls(load(path, LIMITS))
 
     def __getitem__(self, name: str) -> float:
         return float(self.entries[name]["amount"])

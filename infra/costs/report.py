@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -9,7 +10,7 @@ from infra.costs.jobs import PIECE_SECONDS, SONG_SECONDS, Usage, all_jobs
 from infra.costs.limits import Limit, LimitModel
 from infra.costs.measured import STEMS
 from infra.costs.model import CARDS, JOBS_A_DAY, CostModel, Month
-from infra.costs.pages import figure, table
+from infra.costs.pages import PROJECT, figure, table
 from infra.costs.parameters import CASES, Case, Limits
 
 TITLES = {
@@ -26,6 +27,12 @@ TITLES = {
 }
 _BROKEN_DOWN = 10_000  # jobs a day
 _LEFT_OUT = "a100"  # its limits are those of the T4, but for the replicas
+
+
+def alert_rules() -> int:
+    """How many alerts are deployed where there is somebody to mail."""
+    text = (PROJECT / "infra" / "modules" / "alerts.bicep").read_text()
+    return len(re.findall(r"^    query: '", text, re.MULTILINE))
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,8 @@ class CostReport:
         rows.append(["**together**", *(f"**{figure(month.total)}**" for month in months)])
         rows.append(["with the free grants used up elsewhere", *map(figure, grantless)])
         pub_sub = figure(self.model.prices["web_pubsub_month"])
+        alerts = figure(alert_rules() * self.model.prices["alert_rule_month"])
+        rows.append(["besides, alerts, if you name somebody to mail", *[alerts] * len(CASES)])
         rows.append(["besides, Web PubSub for live chords, if you set it up", *[pub_sub] * len(CASES)])
         return table([f"{self._currency} a month", *CASES], rows)
 
@@ -83,6 +92,8 @@ class CostReport:
             ("blob deletions", lambda job: job.operations.blob_delete),
             ("rows written among the jobs", lambda job: job.rows),
             ("result, MB", lambda job: job.result_bytes / 1e6),
+            ("written to storage in all, MB", lambda job: job.written_bytes / 1e6),
+            ("read from it by the app, MB", lambda job: job.read_bytes / 1e6),
         ]
         rows = [[name, *(figure(quantity(job)) for job in jobs)] for name, quantity in quantities]
         return table(["one job", *(job.label for job in jobs)], rows)

@@ -129,7 +129,7 @@ def test_a_body_without_an_end_or_too_large_is_not_read(start: Start, length: st
 def test_a_signature_that_is_no_ascii_is_not_genuine_and_the_receiver_answers(start: Start) -> None:
     url = start(SECRET)
     sent = {**headers(SECRET), "webhook-signature": "v1,\u00e9"}
-    raw = [(name, value.encode("latin-1")) for name, value in sent.items()]
+    raw = [(name.encode(), value.encode("latin-1")) for name, value in sent.items()]
     assert httpx.post(url, content=BODY, headers=raw).status_code == 401
     assert verdict(url) == "signed by another secret"
 

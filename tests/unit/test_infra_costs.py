@@ -25,7 +25,7 @@ from infra.costs.model import JOBS_A_DAY, MONTH_SECONDS, CostModel
 from infra.costs.operations import SINGLE_WRITE_BYTES, Operations, read, removed, staged, written
 from infra.costs.pages import figure, marks, with_tables
 from infra.costs.parameters import CASES, Assumptions, Case, Limits, Prices
-from infra.costs.report import TITLES
+from infra.costs.report import TITLES, alert_rules
 from infra.costs.rows import rows_of_a_life
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -265,6 +265,43 @@ def test_a_limit_is_met_where_a_day_of_jobs_fills_it() -> None:
         found["files that expire"].at_peak(3) == found["files that expire"].jobs_a_day == expired_a_day() == 2_880_000
     )
     assert "GPU replicas (maxReplicas)" not in found
+
+
+def test_what_the_app_stores_and_fetches_fills_the_account_too() -> None:
+    """210 s in four stems: the parts, 44,100 frames a second in float32, are twice the 16-bit result."""
+    usage = separation(MEASURED, assuming(song_kbit_per_second=1411.2, downloads=0))
+    song, parts = 210 * 1_411_200 / 8, 210 * 44_100 * 2 * 4 * 4
+    assert usage.written_bytes == pytest.approx(song + parts + usage.result_bytes)
+    assert usage.read_bytes == pytest.approx(2 * song + parts)
+    limits = LimitModel(Limits.load(), MEASURED, ASSUMED, Defaults.load())
+    found = {limit.name: limit.jobs_a_day for limit in limits.of(usage)}
+    assert found["the account's ingress"] * usage.written_bytes * 8 / 86400 == pytest.approx(25e9)
+    assert found["the account's egress"] * (usage.read_bytes + usage.result_bytes) * 8 / 86400 == pytest.approx(50e9)
+
+
+def test_what_runs_on_a_card_is_logged_as_well() -> None:
+    for usage in usages():
+        assert usage.logged == 2 + ASSUMED["client_reads"] + 1, usage.label
+
+
+def test_alerts_are_paid_for_by_the_rule() -> None:
+    rules = (PROJECT / "infra" / "modules" / "alerts.bicep").read_text().count("    query: '")
+    assert alert_rules() == rules > 0
+    assert f"| {figure(rules * 0.5)} |" in report(parser().parse_args([])).idle()
+
+
+def test_a_file_that_is_none_or_lacks_a_figure_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "mine.toml"
+    for content, told in (
+        ("[a", "Expected"),
+        ("", "grants"),
+        ("flex_gb_second = 1", "flex_gb_second"),
+        ("\xff", "utf"),
+    ):
+        file.write_bytes(content.encode("latin-1"))
+        assert main(["--prices", str(file)]) == 1
+        shown = capsys.readouterr().err
+        assert "mine.toml" in shown and told in shown, shown
 
 
 def test_the_last_case_of_all_limits_is_the_queue() -> None:
