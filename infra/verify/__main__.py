@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from infra.verify.cloud import cloud
 from infra.verify.end_to_end import end_to_end
@@ -62,6 +63,13 @@ def parser() -> argparse.ArgumentParser:
 def _base_url(text: str) -> str:
     if not text.startswith(("http://", "https://")):
         raise argparse.ArgumentTypeError(f"{text} does not begin with https://")
+    try:
+        parts = urlsplit(text)
+        whole = parts.hostname and parts.port != 0 and not (parts.query or parts.fragment or " " in text)
+    except ValueError:
+        whole = False
+    if not whole:
+        raise argparse.ArgumentTypeError(f"{text} is no address such as https://music.example.org")
     return text.rstrip("/")
 
 

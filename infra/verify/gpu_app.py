@@ -23,7 +23,7 @@ def gpu_app_findings(group: ResourceGroup) -> Iterator[Finding]:
     """Findings about every container app of the group that is a function app."""
     apps = [app for app in group.all("Microsoft.App/containerApps") if "functionapp" in app.get("kind", "").lower()]
     if not apps:
-        yield missing("GPU app", f"{group.name} has no container app of the kind functionapp: azd provision")
+        yield missing("GPU app", f"{group.name} has no container app of the kind functionapp: azd deploy gpu")
         return
     environments = group.all("Microsoft.App/managedEnvironments")
     for app in apps:

@@ -26,12 +26,12 @@ def subscription_finding(subscriptions: list[dict[str, Any]]) -> Finding:
     """The state of those among ``subscriptions`` that watch the inbox."""
     watching = [entry["properties"] for entry in subscriptions if _watches(entry["properties"])]
     if not watching:
-        return missing("subscription of the inbox", f"no event subscription begins at {_SUBJECT}: files go unnoticed")
+        return missing("subscription of the inbox", f"no event subscription begins at {_SUBJECT}: azd deploy http")
     states = {entry.get("provisioningState", "unknown") for entry in watching}
     if "Succeeded" in states:
         return ok("subscription of the inbox", str(watching[0].get("destination", {}).get("endpointType")))
     return missing(
-        "subscription of the inbox", f"{', '.join(sorted(states))}: deploy the app, then azd provision again"
+        "subscription of the inbox", f"{', '.join(sorted(states))}: azd deploy http, whose last hook makes it"
     )
 
 

@@ -157,6 +157,28 @@ def test_an_address_without_a_scheme_is_refused(capsys: pytest.CaptureFixture[st
     assert "does not begin with https://" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "url", ["http://", "https://music.example.org:abc", "https://music.example.org/?key=x", "https://a b", "https://[x"]
+)
+def test_what_is_no_address_of_an_installation_is_refused(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([url])
+    assert ended.value.code == 2
+    assert url in capsys.readouterr().err
+
+
+def test_an_installation_below_a_path_is_asked_there() -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return httpx.Response(404)
+
+    look(answer, url="https://example.org/music")
+    assert asked
+    assert all(path.startswith("/music/") for path in asked)
+
+
 class TestWake:
     """A job for the GPU."""
 
