@@ -27,8 +27,14 @@ def faults_of(file: BicepFile, code: str) -> list[Fault]:
         for name, (_, value) in properties(node).items()
         if name == "query"
         for words in re.findall(r'"([^"]*)"', literal(value) or "")
-        if words not in code
+        if not _says(code, words)
     ]
+
+
+def _says(code: str, words: str) -> bool:
+    """As Kusto's ``has`` and ``==`` do, at the bounds of words; ``_poison`` is an ending."""
+    begins = "" if words.startswith("_") else r"(?<!\w)"
+    return re.search(rf"{begins}{re.escape(words)}(?!\w)", code) is not None
 
 
 @cache

@@ -64,7 +64,14 @@ def unused_outputs(files: Sequence[BicepFile]) -> list[Fault]:
 
 def faults_of(file: BicepFile) -> list[Fault]:
     """The faults of one file. Modules that it names are read from the disk."""
-    return [*_twice(file), *_unresolved(file), *_unused(file), *_modules(file), *_loaded_members(file)]
+    return [
+        *_twice(file),
+        *_defaults(file),
+        *_unresolved(file),
+        *_unused(file),
+        *_modules(file),
+        *_loaded_members(file),
+    ]
 
 
 def _twice(file: BicepFile) -> Iterator[Fault]:
@@ -73,6 +80,18 @@ def _twice(file: BicepFile) -> Iterator[Fault]:
         if found.kind in _SYMBOLS and found.name in seen:
             yield Fault(file.path, found.line, f"{found.name} is declared in line {seen[found.name]} already")
         seen.setdefault(found.name, found.line)
+
+
+def _defaults(file: BicepFile) -> Iterator[Fault]:
+    """Parameters whose default is of another type, or none of those that are allowed."""
+    for name, param in file.of("param").items():
+        kind = _LITERALS.get(param.value.type) if param.value is not None else None
+        if kind is None or param.value is None:
+            continue
+        if kind != param.type:
+            yield Fault(file.path, param.line, f"param {name} is {param.type}, its default is {kind}")
+        elif fault := _not_allowed(param, file, param.value):
+            yield Fault(file.path, param.line, f"param {name} {fault}")
 
 
 def _unresolved(file: BicepFile) -> Iterator[Fault]:

@@ -32,6 +32,18 @@ ROLES = {
 }
 """The roles that may be assigned: none of them can change a resource or hand out roles. The ids are Azure's own."""
 
+OVER = {
+    "acrPull": "Microsoft.ContainerRegistry/",
+    "keyVaultSecretsUser": "Microsoft.KeyVault/",
+    "monitoringMetricsPublisher": "Microsoft.Insights/",
+    "storageBlobDataContributor": "Microsoft.Storage/",
+    "storageBlobDataOwner": "Microsoft.Storage/",
+    "storageQueueDataContributor": "Microsoft.Storage/",
+    "storageTableDataContributor": "Microsoft.Storage/",
+    "webPubSubServiceOwner": "Microsoft.SignalRService/",
+}
+"""Over what each role means anything."""
+
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -77,10 +89,14 @@ def _role(definition: Node | None) -> str:
 def _scope(file: BicepFile, resource: Declaration) -> Iterator[Fault]:
     """A role without a scope holds for the whole resource group."""
     scope = value_of(resource.body, "scope")
-    if scope is None or text_of(scope) not in file.of("resource"):
-        yield Fault(file.path, resource.line, f"{resource.name} is over more than one resource: give it a scope")
-    name = value_of(resource.body, "name")
+    over = file.of("resource").get(text_of(scope)) if scope is not None else None
     definition = value_of(value_of(resource.body, "properties"), "roleDefinitionId")
+    if over is None:
+        yield Fault(file.path, resource.line, f"{resource.name} is over more than one resource: give it a scope")
+    elif not over.type.startswith(OVER.get(_role(definition), "")):
+        yield Fault(file.path, resource.line, f"{resource.name} gives {_role(definition)} over a {over.type}")
+    name = value_of(resource.body, "name")
     used = {text_of(node) for node in descendants(name)} if name is not None else set()
-    if _role(definition) not in used:
-        yield Fault(file.path, resource.line, f"{resource.name}: its name must hold its role, or two assignments clash")
+    if not {_role(definition), "principalId"} <= used:
+        detail = f"{resource.name}: its name must hold its role and whose it is, or two assignments clash"
+        yield Fault(file.path, resource.line, detail)

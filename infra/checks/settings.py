@@ -48,7 +48,7 @@ def check() -> list[Fault]:
 def faults_of(file: BicepFile) -> list[Fault]:
     """The faults of one file."""
     faults = []
-    for key, value, on_flex in _settings(file):
+    for key, value, on_flex in settings_of(file):
         name = literal(key) or text_of(key).strip("'")
         if on_flex and name in NOT_ON_FLEX:
             faults.append(Fault(file.path, line_of(key), f"{name} must not be set: {NOT_ON_FLEX[name]}"))
@@ -100,7 +100,7 @@ def _in_host_json(path: list[str]) -> bool:
     return True
 
 
-def _settings(file: BicepFile) -> Iterator[tuple[Node, Node | None, bool]]:
+def settings_of(file: BicepFile) -> Iterator[tuple[Node, Node | None, bool]]:
     """Name, value and whether it is of the Flex app: of all that is called settings, or is an app's configuration."""
     for resource in file.of("resource").values():
         value = value_of(resource.body, "properties")

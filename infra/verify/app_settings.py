@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 
 from infra.verify.finding import Finding, judged, missing
 
-_EVERYWHERE = {
+EVERYWHERE = {
     "AzureWebJobsStorage__credential": "managedidentity",
     "PYTHON_ENABLE_INIT_INDEXING": "1",
     "FUNCTIONS_ENABLE_DRAIN_ON_APP_STOPPING": "true",  # the host parses it as a .NET boolean, to which 1 is none
 }
+"""Settings of both apps; ``infra.checks.promises`` looks for them in the Bicep files."""
 
 
 def settings_findings(app: str, named: Mapping[str, str], own: Mapping[str, str]) -> Iterator[Finding]:
@@ -18,7 +19,7 @@ def settings_findings(app: str, named: Mapping[str, str], own: Mapping[str, str]
 
     Nothing that is secret is shown. A connection string would be a key of the account, of which ``azd`` leaves none.
     """
-    for name, value in (dict(own) | _EVERYWHERE).items():
+    for name, value in (dict(own) | EVERYWHERE).items():
         otherwise = "not set" if name not in named else "has another value"
         yield judged(named.get(name) == value, f"{app}: {name}", value, f"{otherwise}; it must be {value}")
     account = named.get("AzureWebJobsStorage__accountName", "")

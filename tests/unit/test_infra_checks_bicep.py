@@ -4,10 +4,21 @@ from pathlib import Path
 
 import pytest
 
-from infra.checks import alerts, parsing, properties, references, roles, settings, storage_names
+from infra.checks import (
+    alerts,
+    parsing,
+    promises,
+    properties,
+    references,
+    resource_names,
+    roles,
+    settings,
+    storage_names,
+)
 from infra.checks.bicep import BicepFile, bicep_files, parse, read
 from infra.checks.fault import Fault
 from infra.checks.names import ROOT
+from infra.checks.plan import Planned, plan
 from infra.checks.sdk import WITHOUT_MODEL, api_versions, known_types, shape_of
 
 NAMES = {"containers": ["uploads"], "model_container": "models"}
@@ -28,7 +39,7 @@ def found(faults: list[Fault], path: str, line: int, part: str) -> bool:
 def test_every_file_passes_every_check(path: Path) -> None:
     file = read(path)
     assert parsing.faults_of(path.read_text(encoding="utf-8"), file.path) == []
-    checks = (references, properties, roles, settings)
+    checks = (references, promises, properties, roles, settings)
     assert [fault for check in checks for fault in check.faults_of(file)] == []
 
 
@@ -77,6 +88,13 @@ class TestReferences:
             ("infra/main.bicep", "redundancy: storageRedundancy", "redundancy: 'LRS'", "must be one of Standard_LRS"),
             ("infra/gpu.bicep", "names.roles.gpu.queues", "names.roles.cpu.queues", "has no cpu"),
             ("infra/gpu.bicep", "path: health", "path: healthy", "healthy is declared nowhere"),
+            ("infra/main.bicep", "budgetAmount int", "budgetAmount string", "is string, its default is int"),
+            (
+                "infra/main.bicep",
+                "param gpuProfile string = 'Consumption-GPU-NC8as-T4'",
+                "param gpuProfile string = 'T4'",
+                "one of",
+            ),
             ("infra/main.bicep", "@secure()", "@secret()", "@secret is no decorator"),
         ],
     )
@@ -157,6 +175,77 @@ class TestProperties:
         )
 
 
+class TestPromises:
+    @pytest.mark.parametrize(
+        ("path", "old", "new", "part"),
+        [
+            (
+                "infra/modules/storage.bicep",
+                "allowSharedKeyAccess: false",
+                "allowSharedKeyAccess: true",
+                "must be false",
+            ),
+            ("infra/modules/storage.bicep", "publicAccess: 'None'", "publicAccess: 'Blob'", "must be None"),
+            ("infra/modules/registry.bicep", "adminUserEnabled: false", "adminUserEnabled: true", "must be false"),
+            ("infra/modules/monitoring.bicep", "DisableLocalAuth: true", "DisableLocalAuth: false", "must be true"),
+            ("infra/modules/http-app.bicep", "version: '3.11'", "version: '3.10'", "must be 3.11"),
+            ("infra/gpu.bicep", "external: false", "external: true", "ingress.external must be false"),
+            ("infra/gpu.bicep", "queueName: queue", "queueName: 'cpu-requests'", "must come from names.json"),
+        ],
+    )
+    def test_what_is_promised_and_not_kept_is_found(self, path: str, old: str, new: str, part: str) -> None:
+        file, line = changed(path, old, new)
+        assert found(promises.faults_of(file), path, line, part), promises.faults_of(file)
+
+    def test_what_is_promised_and_left_out_is_found(self) -> None:
+        file, _ = changed("infra/modules/storage.bicep", "    allowBlobPublicAccess: false\n", "")
+        assert any("allowBlobPublicAccess must be false" in fault.detail for fault in promises.faults_of(file))
+
+    @pytest.mark.parametrize("old", ["type: 'azure-queue'", "queueLength: batch"])
+    def test_a_scaler_that_keda_does_not_take_is_found(self, old: str) -> None:
+        file, _ = changed("infra/gpu.bicep", old, old.replace("ueue", "eueu"))
+        assert any("a scaler is azure-queue" in fault.detail for fault in promises.faults_of(file))
+
+    @pytest.mark.parametrize(
+        ("path", "old", "new"),
+        [
+            ("infra/modules/http-settings.bicep", "ON_APP_STOPPING: 'true'", "ON_APP_STOPPING: '1'"),
+            ("infra/modules/http-settings.bicep", "    PYTHON_ENABLE_INIT_INDEXING: '1'\n", ""),
+            ("infra/modules/http-settings.bicep", "STEMWORKS_ROLE: 'http'", "STEMWORKS_ROLE: 'gpu'"),
+            ("infra/gpu.bicep", "  AzureWebJobsStorage__accountName: storageName\n", ""),
+            ("infra/gpu.bicep", "credential: 'managedidentity'", "credential: 'managedIdentities'"),
+        ],
+    )
+    def test_a_setting_without_which_no_app_works_is_missed(self, path: str, old: str, new: str) -> None:
+        file, _ = changed(path, old, new)
+        assert [fault for fault in promises.faults_of(file) if "the setting" in fault.detail]
+
+    def test_a_secret_that_the_history_would_show_is_found(self) -> None:
+        file, _ = changed("infra/modules/vault.bicep", "@secure()\nparam apiKeys", "param apiKeys")
+        assert any("apiKeys is a secret" in fault.detail for fault in promises.faults_of(file))
+
+
+class TestResourceNames:
+    @pytest.mark.parametrize(
+        ("kind", "name"),
+        [
+            ("Microsoft.Storage/storageAccounts", "stem-${token}"),
+            ("Microsoft.Storage/storageAccounts", "stemworks-own${token}"),
+            ("Microsoft.KeyVault/vaults", "stemworks-vault-${token}"),
+            ("Microsoft.App/containerApps", "stemworks-gpu-workers-${token}"),
+            ("Microsoft.App/containerApps", "GPU-${token}"),
+            ("Microsoft.ContainerRegistry/registries", "stem-${token}"),
+        ],
+    )
+    def test_a_name_that_azure_does_not_take_is_found(self, kind: str, name: str) -> None:
+        (fault,) = resource_names.faults_of([Planned("azd provision", kind, name, "", "")])
+        assert name in fault.detail
+
+    def test_the_names_of_the_plan_pass(self) -> None:
+        assert resource_names.check() == []
+        assert resource_names.RULES.keys() <= {planned.type for planned in plan()}
+
+
 class TestRoles:
     @pytest.mark.parametrize("role", ["8e3af657-a8ff-443c-a75c-2fe8c4bcb635", "b24988ac-6180-42a0-ab88-20f7382dd24c"])
     def test_owner_and_contributor_are_refused(self, role: str) -> None:
@@ -175,6 +264,16 @@ class TestRoles:
     def test_roles_that_changed_places_are_found(self) -> None:
         file, line = changed("infra/modules/roles.bicep", "var acrPull =", "var keyVaultSecretsUser =")
         assert found(roles.faults_of(file), "infra/modules/roles.bicep", line, "which is acrPull")
+
+    def test_a_role_over_what_it_is_not_for_is_found(self) -> None:
+        file, _ = changed("infra/modules/roles.bicep", "scope: registry", "scope: storage")
+        assert [fault for fault in roles.faults_of(file) if "gives acrPull over a Microsoft.Storage" in fault.detail]
+
+    def test_assignments_of_two_identities_that_clash_are_found(self) -> None:
+        file, _ = changed(
+            "infra/modules/roles.bicep", "guid(registry.id, principalId, acrPull)", "guid(registry.id, acrPull)"
+        )
+        assert [fault for fault in roles.faults_of(file) if "two assignments clash" in fault.detail]
 
     def test_a_role_over_the_whole_group_is_refused(self) -> None:
         file, _ = changed("infra/modules/roles.bicep", "  scope: registry\n", "")
@@ -240,5 +339,6 @@ class TestAlerts:
     def test_words_that_the_code_no_longer_says_are_found(self) -> None:
         file = parse("var a = [\n  {\n    query: 'traces | where message has \"was lost\"'\n  }\n]\n", "infra/a.bicep")
         assert alerts.faults_of(file, 'log.warning("job %s was lost")') == []
+        assert len(alerts.faults_of(file, 'log.warning("job %s was lost_again")')) == 1
         (fault,) = alerts.faults_of(file, 'log.warning("job %s went away")')
         assert (fault.line, fault.detail) == (3, "looks for 'was lost', which the code says nowhere")
