@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +55,10 @@ def variable_faults(project: Path) -> list[Fault]:
 def service_faults(document: Document, project: Path) -> Iterator[str]:
     """What a service is built from, told and waits for."""
     services = document["services"]
+    built = Counter(service["image"] for service in services.values() if "build" in service)
+    yield from (f"{image} is built twice, at the same time" for image, count in built.items() if count > 1)
     for name, service in services.items():
-        yield from (f"{name}: {detail}" for detail in _build_faults(service, project))
+        yield from (f"{name}: {detail}" for detail in _build_faults(service, built, project))
         environment = service.get("environment", {})
         yield from (f"{name}: nobody knows the setting {key}" for key in environment if not is_known(key))
         given = {key: str(value) for key, value in environment.items()}
@@ -69,11 +71,14 @@ def service_faults(document: Document, project: Path) -> Iterator[str]:
                 yield f"{name}: waits for {other} to be healthy, which never says so"
 
 
-def _build_faults(service: Mapping[str, Any], project: Path) -> Iterator[str]:
+def _build_faults(service: Mapping[str, Any], built: Collection[str], project: Path) -> Iterator[str]:
     if build := service.get("build"):
         context = project / build["context"]
         if not (context / build["dockerfile"]).is_file():
             yield f"is built from {build['dockerfile']}, which is not there"
+    elif service["image"] in built:
+        if service.get("pull_policy") != "never":
+            yield f"nobody publishes {service['image']}, which would be looked for before it is built"
     elif ":" not in service["image"].rpartition("/")[2]:
         yield f"the image {service['image']} has no version"
     for volume in service.get("volumes", ()):
@@ -119,6 +124,8 @@ def storage_faults(document: Document, project: Path) -> Iterator[str]:
         yield f"azurite is {azurite['image']}, package.json pins {pinned_azurite(project)}"
     yield from (f"azurite: {detail}" for detail in option_faults(azurite["command"], project))
     reachable = {"azurite"}.union(*map(_aliases, services.values()))
+    if "DAC_OVERRIDE" not in azurite.get("cap_add", ()):
+        yield "azurite: may not write into a folder that is not root's"
     key = azurite["environment"]["AZURITE_ACCOUNTS"].removeprefix("devstoreaccount1:")
     for name, service in services.items():
         if connection := service.get("environment", {}).get("AzureWebJobsStorage"):
