@@ -1,6 +1,6 @@
 """``python -m infra.capacity`` simulates the queue in front of the GPU, and prints waits and costs as Markdown.
 
-Without options it prints the tables of the documentation. With ``--jobs-a-day`` or any setting of the scale it prints
+Without options it prints the tables of the documentation. With any that says what is simulated it prints
 one grid of what was named; the others keep their defaults.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,10 @@ from infra.costs.parameters import CASES
 PAGE = PROJECT / "docs" / "architecture" / "31-capacity.md"
 PICTURE = PAGE.parent / "images" / "capacity.png"
 RUNS, SEED = 5, 1
+_OF_A_GRID = (
+    "jobs_a_day", "min_replicas", "batch_size", "cooldown",
+    "engine", "max_replicas", "polling", "counts", "peak_factor", "burst", "gap", "case",
+)  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -83,21 +88,25 @@ def parser() -> argparse.ArgumentParser:
         "options of the grid: print the tables of the documentation.",
     )
     one = top.add_argument_group("grid, each with one value or several")
-    one.add_argument("--jobs-a-day", type=float, nargs="+", metavar="N")
-    one.add_argument("--min-replicas", type=int, nargs="+", metavar="N")
-    one.add_argument("--batch-size", type=_positive, nargs="+", metavar="N", help="newBatchThreshold is half of it")
-    one.add_argument("--cooldown", type=float, nargs="+", metavar="SECONDS")
+    one.add_argument("--jobs-a-day", type=_at_least(0), nargs="+", metavar="N")
+    one.add_argument("--min-replicas", type=_at_least(0, int), nargs="+", metavar="N")
+    one.add_argument(
+        "--batch-size", type=_at_least(1, int), nargs="+", metavar="N", help="newBatchThreshold is half of it"
+    )
+    one.add_argument("--cooldown", type=_at_least(0), nargs="+", metavar="SECONDS")
     rest = top.add_argument_group("what is simulated, in a grid")
     rest.add_argument("--engine", choices=list(ENGINES), default="demucs")
-    rest.add_argument("--max-replicas", type=_positive, metavar="N")
-    rest.add_argument("--polling", type=float, metavar="SECONDS")
+    rest.add_argument("--max-replicas", type=_at_least(1, int), metavar="N")
+    rest.add_argument("--polling", type=_at_least(1), metavar="SECONDS")
     rest.add_argument("--counts", choices=["all", "visible"], default="all", help="what the scale rule counts")
     rest.add_argument("--peak-factor", type=float, default=2.0, help="highest rate of the day over the mean, 1 to 2")
-    rest.add_argument("--burst", type=_positive, default=1, metavar="N", help="jobs that each client sends")
-    rest.add_argument("--gap", type=float, default=0.0, metavar="SECONDS", help="mean time between these")
+    rest.add_argument("--burst", type=_at_least(1, int), default=1, metavar="N", help="jobs that each client sends")
+    rest.add_argument("--gap", type=_at_least(0), default=0.0, metavar="SECONDS", help="mean time between these")
     rest.add_argument("--case", choices=CASES, default="likely", help="of the assumptions")
     top.add_argument("--card", choices=["t4", "a100"], default="t4")
-    top.add_argument("--runs", type=_positive, default=RUNS, help="days, each with a seed of its own (%(default)s)")
+    top.add_argument(
+        "--runs", type=_at_least(1, int), default=RUNS, help="days, each with a seed of its own (%(default)s)"
+    )
     top.add_argument("--seed", type=int, default=SEED, help="of the first (%(default)s)")
     top.add_argument("--plot", type=Path, metavar="FILE", help="draw what waiting costs into a PNG file")
     top.add_argument("--write", action="store_true", help=f"put tables and plot into {PAGE.relative_to(PROJECT)}")
@@ -105,15 +114,19 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
+def _at_least(least: int, kind: type[float] = float) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        read = kind(text)
+        if not read >= least:
+            raise argparse.ArgumentTypeError(f"{text} is not {least} or more")
+        return read
+
     return number
 
 
 def _of_a_grid(options: argparse.Namespace) -> bool:
-    return any((options.jobs_a_day, options.min_replicas, options.batch_size, options.cooldown))
+    usual = parser()
+    return any(getattr(options, name) != usual.get_default(name) for name in _OF_A_GRID)
 
 
 if __name__ == "__main__":

@@ -263,7 +263,19 @@ def test_what_makes_no_sense_is_said(asked: str, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err.count("\n") == 1
 
 
-@pytest.mark.parametrize("asked", ["--runs 0", "--batch-size 0", "--engine synth"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "--runs 0",
+        "--batch-size 0",
+        "--engine synth",
+        "--jobs-a-day -5",
+        "--polling 0",
+        "--cooldown -1",
+        "--gap -1",
+        "--min-replicas -1",
+    ],
+)
 def test_an_option_out_of_range_is_refused(asked: str) -> None:
     with pytest.raises(SystemExit) as refused:
         main(asked.split())
