@@ -5,13 +5,13 @@ param tags object
 param insightsId string
 param mail string
 
-// Each query counts what should not be there; api-silent counts what should.
+// Each query counts what should not be there, with what sampling left out; api-silent counts what should.
 var alerts = [
   {
     name: 'dead-letters'
     description: 'Messages failed too often and became dead letters: GET /v1/dead-letters says which.'
     severity: 2
-    query: 'union (requests | where name endswith "_poison"), (traces | where message has "does not decode") | summarize found = count()'
+    query: 'union (requests | where name endswith "_poison"), (traces | where message has "does not decode") | summarize found = sum(itemCount)'
     operator: 'GreaterThan'
     threshold: 0
     window: 'PT15M'
@@ -20,7 +20,7 @@ var alerts = [
     name: 'failed-attempts'
     description: 'Ten attempts at jobs and more failed within an hour.'
     severity: 3
-    query: 'traces | where message has "attempt" and message has "failed" and message startswith "job " | summarize found = count()'
+    query: 'traces | where message has "attempt" and message has "failed" and message startswith "job " | summarize found = sum(itemCount)'
     operator: 'GreaterThanOrEqual'
     threshold: 10
     window: 'PT1H'
@@ -29,7 +29,7 @@ var alerts = [
     name: 'unclaimed-jobs'
     description: 'Jobs are sent again and again because no worker takes them: the GPU app does not come up, or not enough of it.'
     severity: 2
-    query: 'traces | where message has "nobody held it, sent again" | summarize found = count()'
+    query: 'traces | where message has "nobody held it, sent again" | summarize found = sum(itemCount)'
     operator: 'GreaterThanOrEqual'
     threshold: 10
     window: 'PT1H'
@@ -47,7 +47,7 @@ var alerts = [
     name: 'api-errors'
     description: 'Five answers of the API and more were 5xx within a quarter of an hour.'
     severity: 2
-    query: 'requests | where toint(resultCode) >= 500 | summarize found = count()'
+    query: 'requests | where toint(resultCode) >= 500 | summarize found = sum(itemCount)'
     operator: 'GreaterThanOrEqual'
     threshold: 5
     window: 'PT15M'

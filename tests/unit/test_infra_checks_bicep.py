@@ -1,5 +1,6 @@
 """The checks of the Bicep files: the files that there are pass, and each kind of mistake is found where it is."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -335,6 +336,15 @@ class TestStorageNames:
 class TestAlerts:
     def test_the_alerts_look_for_what_the_code_says(self) -> None:
         assert alerts.check() == []
+
+    def test_alerts_count_what_sampling_left_out(self) -> None:
+        """Under load the host sends one line for many, and says for how many. Whether a timer ran needs no number."""
+        text = (ROOT / "infra/modules/alerts.bicep").read_text(encoding="utf-8")
+        queries = re.findall(r"query: '(.*)'", text)
+        assert len(queries) == 5
+        assert [query for query in queries if "found = sum(itemCount)" not in query] == [
+            query for query in queries if "recover_jobs" in query
+        ]
 
     def test_words_that_the_code_no_longer_says_are_found(self) -> None:
         file = parse("var a = [\n  {\n    query: 'traces | where message has \"was lost\"'\n  }\n]\n", "infra/a.bicep")
