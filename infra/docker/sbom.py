@@ -13,7 +13,6 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Any
 
-_SPDX = re.compile(r"[A-Za-z0-9.+-]+")
 _CLASSIFIER = "License :: "
 
 
@@ -24,7 +23,7 @@ def document(found: list[Distribution]) -> dict[str, Any]:
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "version": 1,
-        "metadata": {"component": {"type": "application", "name": "stemworks", "licenses": _licences("MIT")}},
+        "metadata": {"component": {"type": "application", "name": "stemworks", "licenses": [{"expression": "MIT"}]}},
         "components": [components[purl] for purl in sorted(components)],
     }
 
@@ -36,27 +35,25 @@ def component(package: Distribution) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "type": "library", "bom-ref": purl, "name": package.name, "version": package.version, "purl": purl
     }  # fmt: skip
-    if licence := declared_licence(package):
-        entry["licenses"] = _licences(licence)
+    if licences := declared_licences(package):
+        entry["licenses"] = licences
     return entry
 
 
-def declared_licence(package: Distribution) -> str:
-    """The licence as the package's metadata names it, from the newest field to the oldest; empty if it names none."""
+def declared_licences(package: Distribution) -> list[dict[str, Any]]:
+    """What the package's metadata name, from the newest field to the oldest; only the newest is an SPDX expression."""
+    for expression in package.metadata.get_all("License-Expression") or ():
+        return [{"expression": str(expression)}]
+    name = _licence_in_words(package)
+    return [{"license": {"name": name}}] if name else []
+
+
+def _licence_in_words(package: Distribution) -> str:
     values = package.metadata.get_all
-    for expression in values("License-Expression") or ():
-        return str(expression)
     if classifiers := [one for one in values("Classifier") or () if one.startswith(_CLASSIFIER)]:
         return ", ".join(one.rpartition(" :: ")[2] for one in classifiers)
     first_line = str((values("License") or [""])[0]).strip().partition("\n")[0]  # some put the whole text there
     return "" if first_line == "UNKNOWN" else first_line
-
-
-def _licences(text: str) -> list[dict[str, Any]]:
-    """SPDX expressions are marked as such; anything else is a name."""
-    if _SPDX.fullmatch(text) or re.search(r" (AND|OR|WITH) ", text):
-        return [{"expression": text}]
-    return [{"license": {"name": text}}]
 
 
 def main(path: str) -> None:

@@ -162,4 +162,6 @@ class TestScriptsInTheImage:
         assert (document["bomFormat"], document["specVersion"]) == ("CycloneDX", "1.6")
         assert components[f"pkg:pypi/fastapi@{pinned['fastapi']}"]["licenses"] == [{"expression": "MIT"}]
         assert components[f"pkg:pypi/azure-storage-blob@{pinned['azure-storage-blob']}"]["licenses"]
+        text = components[f"pkg:pypi/kubernetes-validate@{pinned['kubernetes-validate']}"]["licenses"]
+        assert text == [{"license": {"name": "Apache"}}], "declared as text, and no identifier of SPDX's"
         assert len(components) == len(document["components"])
