@@ -60,7 +60,8 @@ def test_every_route_that_is_named_is_one_of_the_api(app: Any) -> None:
 
 def test_every_setting_that_is_named_is_one_of_the_app_or_of_what_deploys_it() -> None:
     known = {field.alias or name.upper() for name, field in Settings.model_fields.items()}
-    files = [path for path in (PROJECT / "infra").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    places = [*(PROJECT / "infra").rglob("*"), *(PROJECT / ".github").rglob("*")]
+    files = [path for path in places if path.is_file() and "__pycache__" not in path.parts]
     of_infra = " ".join(path.read_text(errors="replace") for path in files)
     named = set(re.findall(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b", RUNBOOK))
     assert len(named) > 20
