@@ -19,6 +19,7 @@ from infra.checks.bicep import (
     value_of,
 )
 from infra.checks.fault import Fault
+from infra.checks.references import allowed_values
 from infra.checks.settings import settings_of
 from infra.verify.app_settings import EVERYWHERE
 
@@ -52,8 +53,11 @@ PROMISED: Mapping[str, Mapping[str, str]] = {
 }
 """What must be written out, by the resource's type and the property's path."""
 
-APPS = {"infra/gpu.bicep": "gpu", "infra/modules/http-settings.bicep": "http"}
-"""Where each app's settings are, and its role."""
+APPS: Mapping[str, Mapping[str, str]] = {
+    "infra/gpu.bicep": {"STEMWORKS_ROLE": "gpu"},
+    "infra/modules/http-settings.bicep": {"STEMWORKS_ROLE": "http", "INBOX_SOURCE": "EventGrid"},
+}
+"""Where each app's settings are, and those that are its own."""
 
 _SCALER = frozenset({"accountName", "queueName", "queueLength"})
 _SECRET = re.compile(r"(Keys|Secrets|Token)$")
@@ -66,7 +70,7 @@ def check() -> list[Fault]:
 
 def faults_of(file: BicepFile) -> list[Fault]:
     """The faults of one file."""
-    return [*_broken(file), *_open(file), *_scalers(file), *_lacking(file)]
+    return [*_broken(file), *_open(file), *_scalers(file), *_unsized(file), *_lacking(file)]
 
 
 def _broken(file: BicepFile) -> Iterator[Fault]:
@@ -101,12 +105,21 @@ def _scalers(file: BicepFile) -> Iterator[Fault]:
             yield Fault(file.path, line_of(given["queueName"][0]), "queueName must come from names.json")
 
 
+def _unsized(file: BicepFile) -> Iterator[Fault]:
+    """Profiles that may be chosen and of whose node nobody tells the size."""
+    sizes, profile = file.of("var").get("sizes"), file.of("param").get("gpuProfile")
+    if sizes is not None and sizes.value is not None and profile is not None:
+        told, allowed = properties(sizes.value).keys(), set(allowed_values(profile, file) or ())
+        for name in sorted(told ^ allowed):
+            yield Fault(file.path, sizes.line, f"{name} is not both among sizes and a gpuProfile that is allowed")
+
+
 def _lacking(file: BicepFile) -> Iterator[Fault]:
     """Settings without which an app does not work, and the wrong role."""
     if file.path not in APPS:
         return
     given = {literal(key) or text_of(key).strip("'"): _plain(value) for key, value, _ in settings_of(file)}
-    for name, wanted in {**EVERYWHERE, "STEMWORKS_ROLE": APPS[file.path]}.items():
+    for name, wanted in {**EVERYWHERE, **APPS[file.path]}.items():
         if given.get(name) != wanted:
             yield Fault(file.path, None, f"the setting {name} must be {wanted}")
     if "AzureWebJobsStorage__accountName" not in given:

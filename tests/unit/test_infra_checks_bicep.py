@@ -213,6 +213,7 @@ class TestPromises:
             ("infra/modules/http-settings.bicep", "ON_APP_STOPPING: 'true'", "ON_APP_STOPPING: '1'"),
             ("infra/modules/http-settings.bicep", "    PYTHON_ENABLE_INIT_INDEXING: '1'\n", ""),
             ("infra/modules/http-settings.bicep", "STEMWORKS_ROLE: 'http'", "STEMWORKS_ROLE: 'gpu'"),
+            ("infra/modules/http-settings.bicep", "INBOX_SOURCE: 'EventGrid'", "INBOX_SOURCE: 'LogsAndContainerScan'"),
             ("infra/gpu.bicep", "  AzureWebJobsStorage__accountName: storageName\n", ""),
             ("infra/gpu.bicep", "credential: 'managedidentity'", "credential: 'managedIdentities'"),
         ],
@@ -220,6 +221,10 @@ class TestPromises:
     def test_a_setting_without_which_no_app_works_is_missed(self, path: str, old: str, new: str) -> None:
         file, _ = changed(path, old, new)
         assert [fault for fault in promises.faults_of(file) if "the setting" in fault.detail]
+
+    def test_a_profile_without_a_size_is_found(self) -> None:
+        file, _ = changed("infra/gpu.bicep", "'Consumption-GPU-NC8as-T4': {", "'Consumption-GPU-NC8as-T5': {")
+        assert len([fault for fault in promises.faults_of(file) if "among sizes" in fault.detail]) == 2
 
     def test_a_secret_that_the_history_would_show_is_found(self) -> None:
         file, _ = changed("infra/modules/vault.bicep", "@secure()\nparam apiKeys", "param apiKeys")
