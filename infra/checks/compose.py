@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-import sys
-import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from check_jsonschema.builtin_schemas import get_builtin_schema  # type: ignore[import-untyped] # it has no types
+from jsonschema.validators import validator_for
 
 from core.addresses import connection_parts
 from infra.checks.azurite import PORTS, option_faults, pinned_azurite
@@ -150,10 +150,11 @@ def _aliases(service: Mapping[str, Any]) -> list[str]:
 
 def schema_faults(document: Document) -> Iterator[str]:
     """What the schema of Compose files, which check-jsonschema carries, has against the document."""
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        json.dump(document, file)
-        file.flush()
-        command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", file.name]
-        done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        yield done.stdout.replace(file.name, "").strip() or done.stderr.strip()
+    for error in _schema().iter_errors(document):
+        yield f"{error.json_path}: {error.message}"
+
+
+@cache
+def _schema() -> Any:
+    schema = get_builtin_schema("vendor.compose-spec")
+    return validator_for(schema)(schema)

@@ -63,7 +63,7 @@ def test_the_files_are_without_fault() -> None:
         (FILE, 'ALLOW_PRIVATE_CALLBACKS:-true', 'ALLOW_PRIVATE_CALLBACKS:-perhaps', "setting ALLOW_PRIVATE_CALLBACKS"),
         (FILE, "hostid: stemworks-worker", "hostid: stemworks-http", "share a host id"),
         (FILE, "    pull_policy: never # setup", "    build: {context: ., dockerfile: LICENSE} #", "is built twice"),
-        (FILE, "    pull_policy: never\n", "", "receiver: nobody publishes stemworks-http"),
+        (FILE, "    pull_policy: never\n    command", "    command", "receiver: nobody publishes stemworks-http"),
         (FILE, "    cap_add: [DAC_OVERRIDE]", "    cap_add: []", "azurite: may not write"),
         (FILE, "condition: service_healthy", "condition: service_well", "service_well"),
         (FILE, ":8080\"", ":80\"", "but the image serves 8080"),
