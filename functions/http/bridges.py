@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from starlette.concurrency import run_in_threadpool
 
 from core.bridge.request import TRACKS, BridgeOptions, BridgeRequest
-from core.files.inputs import form_fingerprint
-from core.validation import fingerprint
-from functions.http.dependencies import ServicesDep, idempotency_key, require_json, wait_seconds
-from functions.http.forms import is_multipart, json_body, received_files, sent_files, validated
+from functions.http.dependencies import ServicesDep, idempotency_key, wait_seconds
+from functions.http.file_jobs import submitted_named_files_job
 from functions.http.schemas import schema_of
-from functions.http.submission import JOB_ANSWERS, submitted
+from functions.http.submission import JOB_ANSWERS
 
 router = APIRouter(prefix="/v1/bridges", tags=["bridges"])
 
@@ -38,24 +35,7 @@ async def create_bridge(
 
     Answers at once with the job; `Prefer: wait=N` waits for its end. Ratio 0 is track 1, 1 is track 2.
     """
-    scoped = f"bridges:{key}" if key else None
-    if is_multipart(request.headers):
-        async with received_files(request, TRACKS) as (files, fields):
-            options = validated(BridgeOptions, fields)
-            sent = await run_in_threadpool(sent_files, files)
-            return await submitted(
-                services,
-                lambda job_id: services.bridges.of_files(options, sent, job_id=job_id),
-                key=scoped,
-                fingerprint=form_fingerprint(options, sent),
-                wait=wait,
-            )
-    await require_json(request)
-    body = validated(BridgeRequest, await json_body(request))
-    return await submitted(
-        services,
-        lambda job_id: services.bridges.of_stored(body, job_id=job_id),
-        key=scoped,
-        fingerprint=fingerprint(body),
-        wait=wait,
-    )
+    return await submitted_named_files_job(
+        request, services, services.bridges, TRACKS, BridgeOptions, BridgeRequest,
+        key=f"bridges:{key}" if key else None, wait=wait,
+    )  # fmt: skip

@@ -1,7 +1,8 @@
-"""Requests for a job that works on one file: it comes along in a form, or lies in storage already."""
+"""Requests for a job that works on files: they come along in a form, or lie in storage already."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, BinaryIO, Protocol, TypeVar
 
 from fastapi import Request
@@ -10,10 +11,11 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from core.bootstrap import Services
+from core.files.inputs import SentFile, form_fingerprint
 from core.jobs.model import Job
 from core.validation import fingerprint
 from functions.http.dependencies import require_json
-from functions.http.forms import is_multipart, json_body, received_form, validated
+from functions.http.forms import is_multipart, json_body, received_files, received_form, sent_files, validated
 from functions.http.schemas import schema_of
 from functions.http.submission import submitted
 
@@ -30,6 +32,18 @@ class FileJobs(Protocol[Options, Stored]):
 
     def of_stored(self, request: Stored, *, job_id: str) -> Job:
         """The job for a file that is in storage."""
+        ...
+
+
+class NamedFileJobs(Protocol[Options, Stored]):
+    """Plans the jobs of one kind, whose files each have a name of their own."""
+
+    def of_files(self, options: Options, files: Mapping[str, SentFile], *, job_id: str) -> Job:
+        """The job for files that came with the request."""
+        ...
+
+    def of_stored(self, request: Stored, *, job_id: str) -> Job:
+        """The job for files that are in storage."""
         ...
 
 
@@ -64,4 +78,26 @@ async def submitted_file_job(
         return await submitted(
             services, lambda job_id: jobs.of_file(asked, file.file, file.filename, sha256, job_id=job_id), key=key,
             fingerprint=f"{fingerprint(asked)}:{sha256}", wait=wait,
+        )  # fmt: skip
+
+
+async def submitted_named_files_job(
+    request: Request, services: Services, jobs: NamedFileJobs[Options, Stored], names: Collection[str],
+    options: type[Options], stored: type[Stored], *, key: str | None, wait: float,
+    nested: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+) -> JSONResponse:  # fmt: skip
+    """As ``submitted_file_job``, with files of these ``names``; ``nested`` makes ``options`` of a form's fields."""
+    if not is_multipart(request.headers):
+        await require_json(request)
+        body = validated(stored, await json_body(request))
+        return await submitted(
+            services, lambda job_id: jobs.of_stored(body, job_id=job_id), key=key, fingerprint=fingerprint(body),
+            wait=wait,
+        )  # fmt: skip
+    async with received_files(request, names) as (files, fields):
+        asked = validated(options, nested(fields))
+        sent = await run_in_threadpool(sent_files, files)
+        return await submitted(
+            services, lambda job_id: jobs.of_files(asked, sent, job_id=job_id), key=key,
+            fingerprint=form_fingerprint(asked, sent), wait=wait,
         )  # fmt: skip

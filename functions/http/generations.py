@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from starlette.concurrency import run_in_threadpool
 
-from core.files.inputs import form_fingerprint
 from core.generation.inputs import INPUTS
 from core.generation.request import GenerationOptions, GenerationParameters, GenerationRequest
-from core.validation import fingerprint
-from functions.http.dependencies import ServicesDep, idempotency_key, require_json, wait_seconds
-from functions.http.forms import is_multipart, json_body, received_files, sent_files, validated
+from functions.http.dependencies import ServicesDep, idempotency_key, wait_seconds
+from functions.http.file_jobs import submitted_named_files_job
 from functions.http.schemas import schema_of
-from functions.http.submission import JOB_ANSWERS, submitted
+from functions.http.submission import JOB_ANSWERS
 
 router = APIRouter(prefix="/v1/generations", tags=["generations"])
 
@@ -40,27 +37,10 @@ async def create_generation(
 
     `audio_prompt` and `melody` may be files of a form, in which the parameters stand beside the other fields.
     """
-    scoped = f"generations:{key}" if key else None
-    if is_multipart(request.headers):
-        async with received_files(request, INPUTS) as (files, fields):
-            options = validated(GenerationOptions, _nested(fields))
-            sent = await run_in_threadpool(sent_files, files)
-            return await submitted(
-                services,
-                lambda job_id: services.generations.of_files(options, sent, job_id=job_id),
-                key=scoped,
-                fingerprint=form_fingerprint(options, sent),
-                wait=wait,
-            )
-    await require_json(request)
-    body = validated(GenerationRequest, await json_body(request))
-    return await submitted(
-        services,
-        lambda job_id: services.generations.of_stored(body, job_id=job_id),
-        key=scoped,
-        fingerprint=fingerprint(body),
-        wait=wait,
-    )
+    return await submitted_named_files_job(
+        request, services, services.generations, INPUTS, GenerationOptions, GenerationRequest,
+        key=f"generations:{key}" if key else None, wait=wait, nested=_nested,
+    )  # fmt: skip
 
 
 def _nested(fields: dict[str, Any]) -> dict[str, Any]:
