@@ -20,7 +20,8 @@ from core.engines.compute import Compute
 from core.engines.encodec.bridger import SEGMENT_SECONDS, EncodecBridger
 from core.engines.encodec.cascade import CascadeShape
 from core.engines.encodec.checkpoint import load_cascade
-from core.engines.encodec.codec import SAMPLE_RATE, load_codec
+from core.engines.encodec.codec import SAMPLE_RATE
+from core.engines.encodec.codec_files import load_codec
 from core.ports import Pair, Track
 from tests.encodec_models import RELEASED, checkpoint, codec_folder
 

@@ -28,11 +28,12 @@ from training.codec import FrozenCodec, open_codec, stored
 from training.display import Display
 from training.errors import TrainingError
 from training.examples import SEGMENTS, Examples, split
+from training.facts import Facts
 from training.latents import LatentCache, Track, read_music
 from training.loss import LatentLoss
 from training.music import find_music
 from training.recipe import Recipe
-from training.report import Facts, write_report
+from training.report import write_report
 from training.state import Standing
 from training.stopping import Stopping
 from training.trainer import Trainer, in_order

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from importlib.metadata import version
 
 from core.engines.encodec.checkpoint import FILE
+from training.facts import PLOT, Facts
 from training.loss import COPY, FORMULA
 from training.recipe import option
-from training.report import PLOT, Facts
 from training.state import Standing
 
 _LIBRARIES = ("torch", "numpy", "av", "soxr")

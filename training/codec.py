@@ -10,7 +10,8 @@ from core.bootstrap import azure_storage, memory_storage
 from core.engines.catalogue import ENCODEC
 from core.engines.checkpoints import CheckpointStore, parse_checksums
 from core.engines.digests import FileDigests
-from core.engines.encodec.codec import PATTERNS, Codec, load_codec, weight_file
+from core.engines.encodec.codec import Codec
+from core.engines.encodec.codec_files import PATTERNS, load_codec, weight_file
 from core.engines.encodec.engine import CODEC, PUBLISHED_CODEC
 from core.engines.weights import ModelFolders
 from core.ports import Blobs

@@ -1,49 +1,19 @@
-"""What a training is about and what came of it: the facts that the card, the plot and ``history.json`` tell."""
+"""What came of a training: ``history.json``, the plot and the card."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from core.engines.digests import replacing
-from core.engines.encodec.cascade import CascadeShape
-from training.recipe import Recipe
+from training.card import model_card
+from training.facts import CARD, HISTORY, PLOT, Facts
 from training.state import Epoch, Standing
-
-HISTORY, PLOT, CARD = "history.json", "loss.png", "README.md"
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is known before the first step.
-
-    Attributes:
-        tracks: in the training set and in the validation set.
-        seconds: of music in each.
-        examples: in each.
-        codec_digest: SHA-256 of the codec's weights.
-        variance: of the training set's latents: the unit of the loss.
-        baselines: the validation loss of guesses that need no model.
-        compute: in what and on what it was trained.
-        parameters: of the model.
-    """
-
-    recipe: Recipe
-    shape: CascadeShape
-    tracks: tuple[int, int]
-    seconds: tuple[float, float]
-    examples: tuple[int, int]
-    codec_digest: str
-    variance: float
-    baselines: dict[str, float]
-    compute: str
-    parameters: int
 
 
 def write_report(out: Path, facts: Facts, standing: Standing) -> None:
     """Write ``history.json``, ``loss.png`` and ``README.md`` into ``out``, each whole or not at all."""
-    from training.card import model_card
     from training.plot import loss_plot
 
     if not standing.history:

@@ -15,7 +15,7 @@ from core.engines.encodec.checkpoint import FILE
 from core.engines.encodec.engine import CODEC
 from core.ports import Blobs
 from training.errors import TrainingError
-from training.report import CARD, PLOT
+from training.facts import CARD, PLOT
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _PIECE_BYTES = 4 * 2**20

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from core.engines.encodec.codec import Codec, load_codec
+from core.engines.encodec.codec import Codec
+from core.engines.encodec.codec_files import load_codec
 from core.engines.encodec.package_model import import_package
 from tests.demucs_models import one_thread  # noqa: F401 - a fixture that works by being here
 from tests.encodec_models import RELEASED, TINY, codec_folder, codec_model, sound

@@ -15,7 +15,7 @@ import torch
 from core.engines.compute import Compute
 from core.engines.encodec.bridger import EncodecBridger
 from core.engines.encodec.cascade import CascadeShape
-from core.engines.encodec.codec import load_codec
+from core.engines.encodec.codec_files import load_codec
 from core.engines.encodec.segments import Crossfade, SegmentReader, segment_starts
 from core.errors import CancelRequested, EngineFailed, NotFinite
 from core.ports import Pair, Track

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from core.engines.encodec.codec import Codec, from_transformers, load_codec, weight_file
+from core.engines.encodec.codec import Codec, from_transformers
+from core.engines.encodec.codec_files import load_codec, weight_file
 from core.errors import EngineUnavailable, WeightsMismatch
 from tests.demucs_models import one_thread  # noqa: F401 - a fixture that works by being here
 from tests.encodec_models import DIMENSION, FRAME_LENGTH, PACKAGE_FILE, TINY, Library, codec_folder, codec_model, sound

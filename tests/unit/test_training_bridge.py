@@ -18,7 +18,7 @@ from core.bridge.request import BridgeRequest
 from core.engines.checkpoints import CheckpointStore, parse_checksums
 from core.engines.encodec.cascade import Cascade
 from core.engines.encodec.checkpoint import load_cascade, read_checkpoint
-from core.engines.encodec.codec import weight_file
+from core.engines.encodec.codec_files import weight_file
 from core.engines.encodec.engine import EncodecEngine
 from core.engines.warm import WarmModels
 from core.engines.weights import ModelFolders
@@ -31,9 +31,9 @@ from tests.unit.training_runs import PowerCut, Shown, one_thread_and_the_same_bi
 from training import bridge, codec
 from training.__main__ import main
 from training.bridge import Places, train
+from training.facts import HISTORY
 from training.loss import COPY
 from training.recipe import Recipe
-from training.report import HISTORY
 from training.state import Standing
 from training.stopping import Stopping
 from training.upload import how_to_use, upload

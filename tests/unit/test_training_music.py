@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from core.engines.encodec.codec import Codec, load_codec
+from core.engines.encodec.codec import Codec
+from core.engines.encodec.codec_files import load_codec
 from tests.audio_files import EVERY_KIND, extension_of, music, sample_rate_of
 from tests.encodec_models import DIMENSION, FRAME_LENGTH, codec_folder
 from tests.unit.training_runs import one_thread_and_the_same_bits

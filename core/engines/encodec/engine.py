@@ -79,7 +79,7 @@ class EncodecEngine:
     def _find(self, model: str) -> _Files:
         """The bridge first: it is the operator's own, and the codec is downloaded for nothing without it."""
         from core.engines.encodec.checkpoint import FILE
-        from core.engines.encodec.codec import PATTERNS, weight_file
+        from core.engines.encodec.codec_files import PATTERNS, weight_file
 
         try:
             bridge = self._folders.find(self.info.name, model, None, [FILE])
@@ -94,7 +94,7 @@ class EncodecEngine:
         from core.allocator import keep_freed_memory
         from core.engines.encodec.bridger import EncodecBridger
         from core.engines.encodec.checkpoint import load_cascade
-        from core.engines.encodec.codec import load_codec
+        from core.engines.encodec.codec_files import load_codec
 
         keep_freed_memory()
         codec = load_codec(files.codec.parent, compute.device)
