@@ -65,7 +65,7 @@ class AccompanimentPlanner:
         engine, model = self.check(options, to_audio=True)
         seconds = source.audio.duration_seconds or 0.0
         settled = {"input": source.model_dump(), "chords": None, "mix": options.mix is not False}
-        estimate = seconds * self._hearing_costs() + _stems_seconds(options, model, seconds)
+        estimate = seconds * self.planner.hearing_costs() + _stems_seconds(options, model, seconds)
         return self._job(options, engine, model, settled, estimate, job_id=job_id, fingerprint=fingerprint)
 
     def of_chords(self, options: AccompanimentOptions, asked: ChordsAsked, *, job_id: str, fingerprint: str) -> Job:
@@ -75,11 +75,6 @@ class AccompanimentPlanner:
         settled = {"input": None, "chords": asked.model_dump(mode="json"), "mix": options.mix is True}
         estimate = _stems_seconds(options, model, asked.duration_seconds)
         return self._job(options, engine, model, settled, estimate, job_id=job_id, fingerprint=fingerprint)
-
-    def _hearing_costs(self) -> float:
-        """Seconds that the analysis takes for each second of audio."""
-        hearing = next(info for info in self.planner.engines.catalogue() if "analysis" in info.tasks)
-        return hearing.default.seconds_per_audio_second
 
     def _job(
         self, options: AccompanimentOptions, engine: EngineInfo, model: ModelInfo, settled: dict[str, Any],

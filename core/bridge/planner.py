@@ -66,7 +66,8 @@ class BridgePlanner:
         audio = {name: tracks[name].audio for name in TRACKS}
         self.check_format(options, audio)
         seconds = _part_seconds(options, audio) or 0.0
-        costs = len(options.ratios) * options.channels * model.seconds_per_audio_second + 2 * self._hearing_costs()
+        making_costs = len(options.ratios) * options.channels * model.seconds_per_audio_second
+        costs = making_costs + len(TRACKS) * self.planner.hearing_costs()
         return self.planner.job(
             options,
             job_id=job_id,
@@ -79,11 +80,6 @@ class BridgePlanner:
             folder="bridged",
             estimated_seconds=round(_OVERHEAD_SECONDS + seconds * costs, 1),
         )
-
-    def _hearing_costs(self) -> float:
-        """Seconds that the analysis takes for each second of audio."""
-        hearing = next(info for info in self.planner.engines.catalogue() if "analysis" in info.tasks)
-        return hearing.default.seconds_per_audio_second
 
 
 def _settled(

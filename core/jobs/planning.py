@@ -51,6 +51,11 @@ class JobPlanner:
             )
         return model
 
+    def hearing_costs(self) -> float:
+        """Seconds that the analysis takes for each second of audio, of jobs of other kinds as well."""
+        hearing = next(info for info in self.engines.catalogue() if "analysis" in info.tasks)
+        return hearing.default.seconds_per_audio_second
+
     def check(self, request: EngineRequest) -> None:
         """Raise ``InvalidRequest`` if its callback or its retention does not fit."""
         self._callback(request, "standard")
